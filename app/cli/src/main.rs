@@ -1,0 +1,2 @@
+//! The `ottla` program.
+fn main() {}
