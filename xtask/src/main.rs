@@ -1,2 +1,39 @@
-//! Repository tasks.
-fn main() {}
+//! Tasks of the repository: `cargo xtask COMMAND`.
+#![expect(
+    clippy::print_stdout,
+    reason = "a command-line tool talks on standard output"
+)]
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+
+mod test;
+mod tidy;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  test   everything that must hold before a change lands: tidy, format, lints, tests
+  tidy   layers between the crates, licences, rules of the source tree";
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let root = root();
+    match arguments.first().map(String::as_str) {
+        Some("test") => test::run(&root),
+        Some("tidy") => tidy::run(&root),
+        Some("help" | "--help" | "-h") | None => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        Some(other) => bail!("no such command: `{other}`\n{USAGE}"),
+    }
+}
+
+/// The repository's root, above this crate.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .map_or_else(PathBuf::new, Path::to_path_buf)
+}
