@@ -5,11 +5,17 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod config_table;
+mod config_value;
 mod ids;
 mod time;
 mod topic;
 mod uuid;
 
+pub use config_table::{
+    ConfigRow, ConfigType, ConfigValues, DefaultValue, Dynamic, Importance, Scope, Status, Valid,
+};
+pub use config_value::{FromValue, InvalidValue, Value, split_host_port};
 pub use ids::{
     BrokerEpoch, ControllerEpoch, LeaderEpoch, NodeId, Offset, PartitionEpoch, ProducerEpoch,
     ProducerId, Sequence,

@@ -1,0 +1,83 @@
+//! The effective configuration of a topic: its own configs, else the broker's, else the default.
+
+use ottla_base::{ConfigRow, ConfigValues, Value};
+
+use crate::broker::BrokerConfig;
+use crate::rows::topic::TopicConfig;
+use crate::rows::topic_rows;
+use crate::values::{RawConfigs, Values, parse_one};
+
+impl TopicConfig {
+    /// Resolves the configs of a topic. A text that does not parse, which only a newer controller could
+    /// have let in, counts as not set.
+    #[must_use]
+    pub fn resolve(broker: &BrokerConfig, overrides: &RawConfigs) -> Self {
+        Self::read(&topic_values(broker, overrides))
+    }
+
+    /// Size at which a segment is closed.
+    #[must_use]
+    pub fn effective_segment_bytes(&self) -> i32 {
+        self.internal_segment_bytes.unwrap_or(self.segment_bytes)
+    }
+
+    /// Whether records are kept by key.
+    #[must_use]
+    pub fn is_compacted(&self) -> bool {
+        self.cleanup_policy.iter().any(|policy| policy == "compact")
+    }
+
+    /// Whether records go by age and size.
+    #[must_use]
+    pub fn is_deleted(&self) -> bool {
+        self.cleanup_policy.iter().any(|policy| policy == "delete")
+    }
+}
+
+/// Parsed values of all topic keys.
+pub(crate) fn topic_values(broker: &BrokerConfig, overrides: &RawConfigs) -> Values {
+    let mut values = broker_defaults(broker);
+    for row in topic_rows().values() {
+        if let Some(Ok(value)) = overrides.get(row.name).map(|text| parse_one(row, text)) {
+            values.set(row.name, value);
+        }
+    }
+    values
+}
+
+/// Values of a topic that sets nothing itself.
+pub(crate) fn broker_defaults(broker: &BrokerConfig) -> Values {
+    let mut values = Values::default();
+    for row in topic_rows().values() {
+        let value = from_broker(row, broker).or_else(|| {
+            row.default_value()
+                .expect("every topic key has a default of its own type")
+        });
+        if let Some(value) = value {
+            values.set(row.name, value);
+        }
+    }
+    values
+}
+
+/// The broker's value for a topic key: the first of its synonyms that is set, in the topic key's unit.
+fn from_broker(row: &ConfigRow, broker: &BrokerConfig) -> Option<Value> {
+    let (name, value) = row
+        .synonyms
+        .iter()
+        .find_map(|name| Some((name, broker.values().value(name)?)))?;
+    let unit = match name {
+        name if name.ends_with(".hours") => 3_600_000,
+        name if name.ends_with(".minutes") => 60_000,
+        _ => 1,
+    };
+    Some(match (value, unit) {
+        (Value::Int(v), 60_000 | 3_600_000) => Value::Long(i64::from(*v) * unit),
+        (value, _) => value.clone(),
+    })
+    .map(|value| match value {
+        // Every negative retention of the broker means for ever.
+        Value::Long(v) if row.name == "retention.ms" => Value::Long(v.max(-1)),
+        value => value,
+    })
+}
