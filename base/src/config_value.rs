@@ -365,3 +365,67 @@ impl<T: FromValue> FromValue for Option<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doubles_are_read_and_shown_as_java_does() {
+        for (text, shown) in [
+            ("100", "100.0"),
+            ("1e7", "1.0E7"),
+            ("9999999", "9999999.0"),
+            ("0.001", "0.001"),
+            ("0.0001", "1.0E-4"),
+            ("12345678.9", "1.23456789E7"),
+            ("-0.0", "-0.0"),
+            ("1f", "1.0"),
+            ("1e400", "Infinity"),
+            ("-Infinity", "-Infinity"),
+            ("NaN", "NaN"),
+            ("1.7976931348623157E308", "1.7976931348623157E308"),
+        ] {
+            let value = Value::parse("k", ConfigType::Double, text).unwrap();
+            assert_eq!(value.to_string(), shown);
+        }
+        for text in ["", "x", "inf", "nan", "1..2", "f"] {
+            assert!(
+                Value::parse("k", ConfigType::Double, text).is_err(),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn values_are_read_as_their_type() {
+        for (kind, text, shown) in [
+            (ConfigType::Boolean, " TRUE ", "true"),
+            (ConfigType::Int, "+5", "5"),
+            (ConfigType::Int, "0010", "10"),
+            (ConfigType::List, " a , b,", "a,b,"),
+            (ConfigType::List, "a\t,\nb", "a,b"),
+            (ConfigType::List, " ", ""),
+            (ConfigType::String, " x ", "x"),
+            (ConfigType::Password, "secret", "[hidden]"),
+        ] {
+            assert_eq!(Value::parse("k", kind, text).unwrap().to_string(), shown);
+        }
+        for (kind, text) in [
+            (ConfigType::Short, "70000"),
+            (ConfigType::Int, "1.5"),
+            (ConfigType::Boolean, "yes"),
+        ] {
+            assert!(Value::parse("k", kind, text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_divided_at_the_port() {
+        assert_eq!(split_host_port("a.b:1"), Some(("a.b", 1)));
+        assert_eq!(split_host_port("[::1]:65535"), Some(("::1", 65535)));
+        for text in ["a", ":1", "a:", "a:x", "a:-1", "a:65536", "::1:5", "[::1:5"] {
+            assert_eq!(split_host_port(text), None, "{text}");
+        }
+    }
+}
