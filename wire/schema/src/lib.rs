@@ -1,1 +1,13 @@
-//! See ARCHITECTURE.md.
+//! The notation in which the protocol's messages are written down.
+//!
+//! [`parse`] reads it into [`Message`]s; the generator of `ottla-protocol` and everything that treats
+//! messages as data (documentation, comparison with another broker) start from there. Does no IO.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
+mod model;
+mod parse;
+
+pub use model::{Field, Kind, Listener, Message, Struct, Type, Versions};
+pub use parse::{ParseError, parse};
