@@ -8,20 +8,23 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
+mod codegen;
 mod test;
 mod tidy;
 
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
-  test   everything that must hold before a change lands: tidy, format, lints, tests
-  tidy   layers between the crates, licences, rules of the source tree";
+  codegen [--check]  writes wire/protocol/src/generated from the schemas, or only compares
+  test               everything that must hold before a change lands: tidy, format, lints, tests
+  tidy               layers between the crates, licences, rules of the source tree";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let root = root();
     match arguments.first().map(String::as_str) {
         Some("test") => test::run(&root),
+        Some("codegen") => codegen::run(&root, arguments.iter().any(|one| one == "--check")),
         Some("tidy") => tidy::run(&root),
         Some("help" | "--help" | "-h") | None => {
             println!("{USAGE}");

@@ -10,6 +10,12 @@
 pub mod api;
 pub mod error_code;
 pub mod frame;
+#[expect(
+    clippy::derivable_impls,
+    clippy::field_reassign_with_default,
+    clippy::single_match,
+    reason = "generated: one way of writing serves every message"
+)]
 mod generated;
 pub mod header;
 pub mod payload;

@@ -40,7 +40,9 @@ impl AbortTransactionRecord {
         let mut tags = r.tag_count(true)?;
         while let Some((tag, mut field)) = r.next_tag(&mut tags)? {
             match tag {
-                0 => out.reason = field.nullable_string(true)?,
+                0 => {
+                    out.reason = field.nullable_string(true)?;
+                }
                 _ => out.unknown_tagged_fields.push(field.raw_tag(tag)),
             }
             r.close_tag(&field);
@@ -57,9 +59,9 @@ impl AbortTransactionRecord {
             return Err(EncodeError::UnsupportedVersion(version));
         }
         let mut tags: u32 = w.tag_count(&self.unknown_tagged_fields)?;
-        tags += u32::from(!self.reason.is_none());
+        tags += u32::from(self.reason.is_some());
         w.uvarint(tags);
-        if !self.reason.is_none() {
+        if self.reason.is_some() {
             let begun = w.begin_tag(0);
             w.nullable_str(self.reason.as_deref(), true)?;
             w.end_tag(begun)?;

@@ -89,13 +89,13 @@ impl AddPartitionsToTxnRequest {
                 AddPartitionsToTxnTransaction::encode,
             )?;
         }
-        if !(version >= 4) && !self.transactions.is_empty() {
+        if version < 4 && !self.transactions.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "Transactions", version });
         }
         if version <= 3 {
             w.str(&self.v3_and_below_transactional_id, flexible)?;
         }
-        if !(version <= 3) && !self.v3_and_below_transactional_id.is_empty() {
+        if version > 3 && !self.v3_and_below_transactional_id.is_empty() {
             return Err(EncodeError::FieldNotInVersion {
                 field: "V3AndBelowTransactionalId",
                 version,
@@ -104,13 +104,13 @@ impl AddPartitionsToTxnRequest {
         if version <= 3 {
             w.i64(self.v3_and_below_producer_id);
         }
-        if !(version <= 3) && self.v3_and_below_producer_id != 0 {
+        if version > 3 && self.v3_and_below_producer_id != 0 {
             return Err(EncodeError::FieldNotInVersion { field: "V3AndBelowProducerId", version });
         }
         if version <= 3 {
             w.i16(self.v3_and_below_producer_epoch);
         }
-        if !(version <= 3) && self.v3_and_below_producer_epoch != 0 {
+        if version > 3 && self.v3_and_below_producer_epoch != 0 {
             return Err(EncodeError::FieldNotInVersion {
                 field: "V3AndBelowProducerEpoch",
                 version,
@@ -124,7 +124,7 @@ impl AddPartitionsToTxnRequest {
                 AddPartitionsToTxnTopic::encode,
             )?;
         }
-        if !(version <= 3) && !self.v3_and_below_topics.is_empty() {
+        if version > 3 && !self.v3_and_below_topics.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "V3AndBelowTopics", version });
         }
         if flexible {
@@ -190,31 +190,31 @@ impl AddPartitionsToTxnTransaction {
         if version >= 4 {
             w.str(&self.transactional_id, flexible)?;
         }
-        if !(version >= 4) && !self.transactional_id.is_empty() {
+        if version < 4 && !self.transactional_id.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "TransactionalId", version });
         }
         if version >= 4 {
             w.i64(self.producer_id);
         }
-        if !(version >= 4) && self.producer_id != 0 {
+        if version < 4 && self.producer_id != 0 {
             return Err(EncodeError::FieldNotInVersion { field: "ProducerId", version });
         }
         if version >= 4 {
             w.i16(self.producer_epoch);
         }
-        if !(version >= 4) && self.producer_epoch != 0 {
+        if version < 4 && self.producer_epoch != 0 {
             return Err(EncodeError::FieldNotInVersion { field: "ProducerEpoch", version });
         }
         if version >= 4 {
             w.bool(self.verify_only);
         }
-        if !(version >= 4) && self.verify_only {
+        if version < 4 && self.verify_only {
             return Err(EncodeError::FieldNotInVersion { field: "VerifyOnly", version });
         }
         if version >= 4 {
             w.structs(&self.topics, flexible, version, AddPartitionsToTxnTopic::encode)?;
         }
-        if !(version >= 4) && !self.topics.is_empty() {
+        if version < 4 && !self.topics.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "Topics", version });
         }
         if flexible {

@@ -85,7 +85,7 @@ impl AddPartitionsToTxnResponse {
                 AddPartitionsToTxnResult::encode,
             )?;
         }
-        if !(version >= 4) && !self.results_by_transaction.is_empty() {
+        if version < 4 && !self.results_by_transaction.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "ResultsByTransaction", version });
         }
         if version <= 3 {
@@ -96,7 +96,7 @@ impl AddPartitionsToTxnResponse {
                 AddPartitionsToTxnTopicResult::encode,
             )?;
         }
-        if !(version <= 3) && !self.results_by_topic_v3_and_below.is_empty() {
+        if version > 3 && !self.results_by_topic_v3_and_below.is_empty() {
             return Err(EncodeError::FieldNotInVersion {
                 field: "ResultsByTopicV3AndBelow",
                 version,
@@ -145,7 +145,7 @@ impl AddPartitionsToTxnResult {
         if version >= 4 {
             w.str(&self.transactional_id, flexible)?;
         }
-        if !(version >= 4) && !self.transactional_id.is_empty() {
+        if version < 4 && !self.transactional_id.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "TransactionalId", version });
         }
         if version >= 4 {
@@ -156,7 +156,7 @@ impl AddPartitionsToTxnResult {
                 AddPartitionsToTxnTopicResult::encode,
             )?;
         }
-        if !(version >= 4) && !self.topic_results.is_empty() {
+        if version < 4 && !self.topic_results.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "TopicResults", version });
         }
         if flexible {

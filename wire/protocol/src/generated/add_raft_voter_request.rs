@@ -82,7 +82,7 @@ impl AddRaftVoterRequest {
         if version >= 1 {
             w.bool(self.ack_when_committed);
         }
-        if !(version >= 1) && !self.ack_when_committed {
+        if version < 1 && !self.ack_when_committed {
             return Err(EncodeError::FieldNotInVersion { field: "AckWhenCommitted", version });
         }
         w.uvarint(0);

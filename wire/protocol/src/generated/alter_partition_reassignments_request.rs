@@ -61,7 +61,7 @@ impl AlterPartitionReassignmentsRequest {
         if version >= 1 {
             w.bool(self.allow_replication_factor_change);
         }
-        if !(version >= 1) && !self.allow_replication_factor_change {
+        if version < 1 && !self.allow_replication_factor_change {
             return Err(EncodeError::FieldNotInVersion {
                 field: "AllowReplicationFactorChange",
                 version,

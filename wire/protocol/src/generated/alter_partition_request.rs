@@ -151,13 +151,13 @@ impl PartitionData {
         if version <= 2 {
             w.array(&self.new_isr, true, Writer::i32)?;
         }
-        if !(version <= 2) && !self.new_isr.is_empty() {
+        if version > 2 && !self.new_isr.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "NewIsr", version });
         }
         if version >= 3 {
             w.structs(&self.new_isr_with_epochs, true, version, BrokerState::encode)?;
         }
-        if !(version >= 3) && !self.new_isr_with_epochs.is_empty() {
+        if version < 3 && !self.new_isr_with_epochs.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "NewIsrWithEpochs", version });
         }
         w.i8(self.leader_recovery_state);
@@ -200,13 +200,13 @@ impl BrokerState {
         if version >= 3 {
             w.i32(self.broker_id);
         }
-        if !(version >= 3) && self.broker_id != 0 {
+        if version < 3 && self.broker_id != 0 {
             return Err(EncodeError::FieldNotInVersion { field: "BrokerId", version });
         }
         if version >= 3 {
             w.i64(self.broker_epoch);
         }
-        if !(version >= 3) && self.broker_epoch != -1 {
+        if version < 3 && self.broker_epoch != -1 {
             return Err(EncodeError::FieldNotInVersion { field: "BrokerEpoch", version });
         }
         w.uvarint(0);

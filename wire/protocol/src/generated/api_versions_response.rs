@@ -66,14 +66,18 @@ impl ApiVersionsResponse {
             match tag {
                 0 => {
                     out.supported_features =
-                        field.structs(flexible, 1, version, SupportedFeatureKey::decode)?
+                        field.structs(flexible, 1, version, SupportedFeatureKey::decode)?;
                 }
-                1 => out.finalized_features_epoch = field.i64()?,
+                1 => {
+                    out.finalized_features_epoch = field.i64()?;
+                }
                 2 => {
                     out.finalized_features =
-                        field.structs(flexible, 1, version, FinalizedFeatureKey::decode)?
+                        field.structs(flexible, 1, version, FinalizedFeatureKey::decode)?;
                 }
-                3 => out.zk_migration_ready = field.bool()?,
+                3 => {
+                    out.zk_migration_ready = field.bool()?;
+                }
                 _ => {}
             }
             r.close_tag(&field);
@@ -218,19 +222,19 @@ impl SupportedFeatureKey {
         if version >= 3 {
             w.str(&self.name, flexible)?;
         }
-        if !(version >= 3) && !self.name.is_empty() {
+        if version < 3 && !self.name.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "Name", version });
         }
         if version >= 3 {
             w.i16(self.min_version);
         }
-        if !(version >= 3) && self.min_version != 0 {
+        if version < 3 && self.min_version != 0 {
             return Err(EncodeError::FieldNotInVersion { field: "MinVersion", version });
         }
         if version >= 3 {
             w.i16(self.max_version);
         }
-        if !(version >= 3) && self.max_version != 0 {
+        if version < 3 && self.max_version != 0 {
             return Err(EncodeError::FieldNotInVersion { field: "MaxVersion", version });
         }
         if flexible {
@@ -280,19 +284,19 @@ impl FinalizedFeatureKey {
         if version >= 3 {
             w.str(&self.name, flexible)?;
         }
-        if !(version >= 3) && !self.name.is_empty() {
+        if version < 3 && !self.name.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "Name", version });
         }
         if version >= 3 {
             w.i16(self.max_version_level);
         }
-        if !(version >= 3) && self.max_version_level != 0 {
+        if version < 3 && self.max_version_level != 0 {
             return Err(EncodeError::FieldNotInVersion { field: "MaxVersionLevel", version });
         }
         if version >= 3 {
             w.i16(self.min_version_level);
         }
-        if !(version >= 3) && self.min_version_level != 0 {
+        if version < 3 && self.min_version_level != 0 {
             return Err(EncodeError::FieldNotInVersion { field: "MinVersionLevel", version });
         }
         if flexible {

@@ -206,19 +206,19 @@ impl LeaderEndpoint {
         if version >= 1 {
             w.str(&self.name, flexible)?;
         }
-        if !(version >= 1) && !self.name.is_empty() {
+        if version < 1 && !self.name.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "Name", version });
         }
         if version >= 1 {
             w.str(&self.host, flexible)?;
         }
-        if !(version >= 1) && !self.host.is_empty() {
+        if version < 1 && !self.host.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "Host", version });
         }
         if version >= 1 {
             w.u16(self.port);
         }
-        if !(version >= 1) && self.port != 0 {
+        if version < 1 && self.port != 0 {
             return Err(EncodeError::FieldNotInVersion { field: "Port", version });
         }
         if flexible {

@@ -47,7 +47,7 @@ impl BeginQuorumEpochResponse {
             match tag {
                 0 => {
                     out.node_endpoints =
-                        field.structs(flexible, 1, version, NodeEndpoint::decode)?
+                        field.structs(flexible, 1, version, NodeEndpoint::decode)?;
                 }
                 _ => {}
             }
@@ -67,7 +67,7 @@ impl BeginQuorumEpochResponse {
         let flexible = version >= 1;
         w.i16(self.error_code);
         w.structs(&self.topics, flexible, version, TopicData::encode)?;
-        if !(version >= 1) && !self.node_endpoints.is_empty() {
+        if version < 1 && !self.node_endpoints.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "NodeEndpoints", version });
         }
         if flexible {
@@ -206,19 +206,19 @@ impl NodeEndpoint {
         if version >= 1 {
             w.i32(self.node_id);
         }
-        if !(version >= 1) && self.node_id != 0 {
+        if version < 1 && self.node_id != 0 {
             return Err(EncodeError::FieldNotInVersion { field: "NodeId", version });
         }
         if version >= 1 {
             w.str(&self.host, flexible)?;
         }
-        if !(version >= 1) && !self.host.is_empty() {
+        if version < 1 && !self.host.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "Host", version });
         }
         if version >= 1 {
             w.u16(self.port);
         }
-        if !(version >= 1) && self.port != 0 {
+        if version < 1 && self.port != 0 {
             return Err(EncodeError::FieldNotInVersion { field: "Port", version });
         }
         if flexible {

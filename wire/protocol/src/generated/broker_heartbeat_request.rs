@@ -64,9 +64,11 @@ impl BrokerHeartbeatRequest {
         let mut tags = r.tag_count(true)?;
         while let Some((tag, mut field)) = r.next_tag(&mut tags)? {
             match tag {
-                0 if version >= 1 => out.offline_log_dirs = field.array(true, 16, Reader::uuid)?,
+                0 if version >= 1 => {
+                    out.offline_log_dirs = field.array(true, 16, Reader::uuid)?;
+                }
                 1 if version >= 2 => {
-                    out.cordoned_log_dirs = field.nullable_array(true, 16, Reader::uuid)?
+                    out.cordoned_log_dirs = field.nullable_array(true, 16, Reader::uuid)?;
                 }
                 _ => {}
             }
@@ -88,22 +90,22 @@ impl BrokerHeartbeatRequest {
         w.i64(self.current_metadata_offset);
         w.bool(self.want_fence);
         w.bool(self.want_shut_down);
-        if !(version >= 1) && !self.offline_log_dirs.is_empty() {
+        if version < 1 && !self.offline_log_dirs.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "OfflineLogDirs", version });
         }
-        if !(version >= 2) && !self.cordoned_log_dirs.is_none() {
+        if version < 2 && self.cordoned_log_dirs.is_some() {
             return Err(EncodeError::FieldNotInVersion { field: "CordonedLogDirs", version });
         }
         let mut tags: u32 = 0;
         tags += u32::from(version >= 1 && !self.offline_log_dirs.is_empty());
-        tags += u32::from(version >= 2 && !self.cordoned_log_dirs.is_none());
+        tags += u32::from(version >= 2 && self.cordoned_log_dirs.is_some());
         w.uvarint(tags);
         if version >= 1 && !self.offline_log_dirs.is_empty() {
             let begun = w.begin_tag(0);
             w.array(&self.offline_log_dirs, true, Writer::uuid)?;
             w.end_tag(begun)?;
         }
-        if version >= 2 && !self.cordoned_log_dirs.is_none() {
+        if version >= 2 && self.cordoned_log_dirs.is_some() {
             let begun = w.begin_tag(1);
             w.nullable_array(self.cordoned_log_dirs.as_deref(), true, Writer::uuid)?;
             w.end_tag(begun)?;

@@ -61,11 +61,17 @@ impl BrokerRegistrationChangeRecord {
         let mut tags = r.tag_count(true)?;
         while let Some((tag, mut field)) = r.next_tag(&mut tags)? {
             match tag {
-                0 => out.fenced = field.i8()?,
-                1 if version >= 1 => out.in_controlled_shutdown = field.i8()?,
-                2 if version >= 2 => out.log_dirs = field.array(true, 16, Reader::uuid)?,
+                0 => {
+                    out.fenced = field.i8()?;
+                }
+                1 if version >= 1 => {
+                    out.in_controlled_shutdown = field.i8()?;
+                }
+                2 if version >= 2 => {
+                    out.log_dirs = field.array(true, 16, Reader::uuid)?;
+                }
                 3 if version >= 3 => {
-                    out.cordoned_log_dirs = field.nullable_array(true, 16, Reader::uuid)?
+                    out.cordoned_log_dirs = field.nullable_array(true, 16, Reader::uuid)?;
                 }
                 _ => out.unknown_tagged_fields.push(field.raw_tag(tag)),
             }
@@ -84,20 +90,20 @@ impl BrokerRegistrationChangeRecord {
         }
         w.i32(self.broker_id);
         w.i64(self.broker_epoch);
-        if !(version >= 1) && self.in_controlled_shutdown != 0 {
+        if version < 1 && self.in_controlled_shutdown != 0 {
             return Err(EncodeError::FieldNotInVersion { field: "InControlledShutdown", version });
         }
-        if !(version >= 2) && !self.log_dirs.is_empty() {
+        if version < 2 && !self.log_dirs.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "LogDirs", version });
         }
-        if !(version >= 3) && !self.cordoned_log_dirs.is_none() {
+        if version < 3 && self.cordoned_log_dirs.is_some() {
             return Err(EncodeError::FieldNotInVersion { field: "CordonedLogDirs", version });
         }
         let mut tags: u32 = w.tag_count(&self.unknown_tagged_fields)?;
         tags += u32::from(self.fenced != 0);
         tags += u32::from(version >= 1 && self.in_controlled_shutdown != 0);
         tags += u32::from(version >= 2 && !self.log_dirs.is_empty());
-        tags += u32::from(version >= 3 && !self.cordoned_log_dirs.is_none());
+        tags += u32::from(version >= 3 && self.cordoned_log_dirs.is_some());
         w.uvarint(tags);
         if self.fenced != 0 {
             let begun = w.begin_tag(0);
@@ -114,7 +120,7 @@ impl BrokerRegistrationChangeRecord {
             w.array(&self.log_dirs, true, Writer::uuid)?;
             w.end_tag(begun)?;
         }
-        if version >= 3 && !self.cordoned_log_dirs.is_none() {
+        if version >= 3 && self.cordoned_log_dirs.is_some() {
             let begun = w.begin_tag(3);
             w.nullable_array(self.cordoned_log_dirs.as_deref(), true, Writer::uuid)?;
             w.end_tag(begun)?;

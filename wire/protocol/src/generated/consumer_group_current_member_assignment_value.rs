@@ -118,7 +118,9 @@ impl TopicPartitions {
         let mut tags = r.tag_count(true)?;
         while let Some((tag, mut field)) = r.next_tag(&mut tags)? {
             match tag {
-                0 => out.assignment_epochs = field.nullable_array(true, 4, Reader::i32)?,
+                0 => {
+                    out.assignment_epochs = field.nullable_array(true, 4, Reader::i32)?;
+                }
                 _ => out.unknown_tagged_fields.push(field.raw_tag(tag)),
             }
             r.close_tag(&field);
@@ -130,9 +132,9 @@ impl TopicPartitions {
         w.uuid(self.topic_id);
         w.array(&self.partitions, true, Writer::i32)?;
         let mut tags: u32 = w.tag_count(&self.unknown_tagged_fields)?;
-        tags += u32::from(!self.assignment_epochs.is_none());
+        tags += u32::from(self.assignment_epochs.is_some());
         w.uvarint(tags);
-        if !self.assignment_epochs.is_none() {
+        if self.assignment_epochs.is_some() {
             let begun = w.begin_tag(0);
             w.nullable_array(self.assignment_epochs.as_deref(), true, Writer::i32)?;
             w.end_tag(begun)?;

@@ -100,7 +100,7 @@ impl ConsumerGroupHeartbeatRequest {
         if version >= 1 {
             w.nullable_str(self.subscribed_topic_regex.as_deref(), true)?;
         }
-        if !(version >= 1) && !self.subscribed_topic_regex.is_none() {
+        if version < 1 && self.subscribed_topic_regex.is_some() {
             return Err(EncodeError::FieldNotInVersion { field: "SubscribedTopicRegex", version });
         }
         w.nullable_str(self.server_assignor.as_deref(), true)?;

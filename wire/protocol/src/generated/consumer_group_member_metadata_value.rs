@@ -80,7 +80,7 @@ impl ConsumerGroupMemberMetadataValue {
                         Some(ClassicMemberMetadata::decode(&mut field, version)?)
                     } else {
                         None
-                    }
+                    };
                 }
                 _ => out.unknown_tagged_fields.push(field.raw_tag(tag)),
             }
@@ -106,9 +106,9 @@ impl ConsumerGroupMemberMetadataValue {
         w.i32(self.rebalance_timeout_ms);
         w.nullable_str(self.server_assignor.as_deref(), true)?;
         let mut tags: u32 = w.tag_count(&self.unknown_tagged_fields)?;
-        tags += u32::from(!self.classic_member_metadata.is_none());
+        tags += u32::from(self.classic_member_metadata.is_some());
         w.uvarint(tags);
-        if !self.classic_member_metadata.is_none() {
+        if self.classic_member_metadata.is_some() {
             let begun = w.begin_tag(0);
             w.presence(self.classic_member_metadata.is_some());
             if let Some(value) = &self.classic_member_metadata {

@@ -115,13 +115,13 @@ impl TopicPartition {
         if version >= 1 {
             w.str(&self.topic, false)?;
         }
-        if !(version >= 1) && !self.topic.is_empty() {
+        if version < 1 && !self.topic.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "Topic", version });
         }
         if version >= 1 {
             w.array(&self.partitions, false, Writer::i32)?;
         }
-        if !(version >= 1) && !self.partitions.is_empty() {
+        if version < 1 && !self.partitions.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "Partitions", version });
         }
         Ok(())

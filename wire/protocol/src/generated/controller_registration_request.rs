@@ -137,7 +137,7 @@ impl Default for Feature {
 }
 
 impl Feature {
-    fn decode(r: &mut Reader<'_>, version: i16) -> Result<Self, DecodeError> {
+    fn decode(r: &mut Reader<'_>, _version: i16) -> Result<Self, DecodeError> {
         let mut out = Self::default();
         out.name = r.string(true)?;
         out.min_supported_version = r.i16()?;
@@ -147,7 +147,7 @@ impl Feature {
         Ok(out)
     }
 
-    fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
+    fn encode(&self, w: &mut Writer, _version: i16) -> Result<(), EncodeError> {
         w.str(&self.name, true)?;
         w.i16(self.min_supported_version);
         w.i16(self.max_supported_version);

@@ -72,16 +72,14 @@ impl CreateDelegationTokenRequest {
         if version >= 3 {
             w.nullable_str(self.owner_principal_type.as_deref(), flexible)?;
         }
-        if !(version >= 3)
-            && !self.owner_principal_type.as_ref().is_some_and(|value| value.is_empty())
+        if version < 3 && !self.owner_principal_type.as_ref().is_some_and(|value| value.is_empty())
         {
             return Err(EncodeError::FieldNotInVersion { field: "OwnerPrincipalType", version });
         }
         if version >= 3 {
             w.nullable_str(self.owner_principal_name.as_deref(), flexible)?;
         }
-        if !(version >= 3)
-            && !self.owner_principal_name.as_ref().is_some_and(|value| value.is_empty())
+        if version < 3 && !self.owner_principal_name.as_ref().is_some_and(|value| value.is_empty())
         {
             return Err(EncodeError::FieldNotInVersion { field: "OwnerPrincipalName", version });
         }

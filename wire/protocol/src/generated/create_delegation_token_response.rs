@@ -103,7 +103,7 @@ impl CreateDelegationTokenResponse {
         if version >= 3 {
             w.str(&self.token_requester_principal_type, flexible)?;
         }
-        if !(version >= 3) && !self.token_requester_principal_type.is_empty() {
+        if version < 3 && !self.token_requester_principal_type.is_empty() {
             return Err(EncodeError::FieldNotInVersion {
                 field: "TokenRequesterPrincipalType",
                 version,
@@ -112,7 +112,7 @@ impl CreateDelegationTokenResponse {
         if version >= 3 {
             w.str(&self.token_requester_principal_name, flexible)?;
         }
-        if !(version >= 3) && !self.token_requester_principal_name.is_empty() {
+        if version < 3 && !self.token_requester_principal_name.is_empty() {
             return Err(EncodeError::FieldNotInVersion {
                 field: "TokenRequesterPrincipalName",
                 version,

@@ -123,7 +123,9 @@ impl CreatableTopicResult {
         let mut tags = r.tag_count(flexible)?;
         while let Some((tag, mut field)) = r.next_tag(&mut tags)? {
             match tag {
-                0 => out.topic_config_error_code = field.i16()?,
+                0 => {
+                    out.topic_config_error_code = field.i16()?;
+                }
                 _ => {}
             }
             r.close_tag(&field);
@@ -223,19 +225,19 @@ impl CreatableTopicConfigs {
         if version >= 5 {
             w.str(&self.name, flexible)?;
         }
-        if !(version >= 5) && !self.name.is_empty() {
+        if version < 5 && !self.name.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "Name", version });
         }
         if version >= 5 {
             w.nullable_str(self.value.as_deref(), flexible)?;
         }
-        if !(version >= 5) && !self.value.as_ref().is_some_and(|value| value.is_empty()) {
+        if version < 5 && !self.value.as_ref().is_some_and(|value| value.is_empty()) {
             return Err(EncodeError::FieldNotInVersion { field: "Value", version });
         }
         if version >= 5 {
             w.bool(self.read_only);
         }
-        if !(version >= 5) && self.read_only {
+        if version < 5 && self.read_only {
             return Err(EncodeError::FieldNotInVersion { field: "ReadOnly", version });
         }
         if version >= 5 {
@@ -244,7 +246,7 @@ impl CreatableTopicConfigs {
         if version >= 5 {
             w.bool(self.is_sensitive);
         }
-        if !(version >= 5) && self.is_sensitive {
+        if version < 5 && self.is_sensitive {
             return Err(EncodeError::FieldNotInVersion { field: "IsSensitive", version });
         }
         if flexible {

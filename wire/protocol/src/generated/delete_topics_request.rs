@@ -65,7 +65,7 @@ impl DeleteTopicsRequest {
         if version >= 6 {
             w.structs(&self.topics, flexible, version, DeleteTopicState::encode)?;
         }
-        if !(version >= 6) && !self.topics.is_empty() {
+        if version < 6 && !self.topics.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "Topics", version });
         }
         if version <= 5 {
@@ -114,13 +114,13 @@ impl DeleteTopicState {
         if version >= 6 {
             w.nullable_str(self.name.as_deref(), flexible)?;
         }
-        if !(version >= 6) && !self.name.is_none() {
+        if version < 6 && self.name.is_some() {
             return Err(EncodeError::FieldNotInVersion { field: "Name", version });
         }
         if version >= 6 {
             w.uuid(self.topic_id);
         }
-        if !(version >= 6) && self.topic_id != Uuid::ZERO {
+        if version < 6 && self.topic_id != Uuid::ZERO {
             return Err(EncodeError::FieldNotInVersion { field: "TopicId", version });
         }
         if flexible {

@@ -103,7 +103,7 @@ impl DeletableTopicResult {
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         let flexible = version >= 4;
-        if self.name.is_none() && !(version >= 6) {
+        if self.name.is_none() && version < 6 {
             return Err(EncodeError::UnexpectedNull("Name"));
         }
         w.nullable_str(self.name.as_deref(), flexible)?;

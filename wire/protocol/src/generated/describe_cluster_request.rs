@@ -67,13 +67,13 @@ impl DescribeClusterRequest {
         if version >= 1 {
             w.i8(self.endpoint_type);
         }
-        if !(version >= 1) && self.endpoint_type != 1 {
+        if version < 1 && self.endpoint_type != 1 {
             return Err(EncodeError::FieldNotInVersion { field: "EndpointType", version });
         }
         if version >= 2 {
             w.bool(self.include_fenced_brokers);
         }
-        if !(version >= 2) && self.include_fenced_brokers {
+        if version < 2 && self.include_fenced_brokers {
             return Err(EncodeError::FieldNotInVersion { field: "IncludeFencedBrokers", version });
         }
         w.uvarint(0);

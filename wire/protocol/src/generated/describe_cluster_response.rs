@@ -87,7 +87,7 @@ impl DescribeClusterResponse {
         if version >= 1 {
             w.i8(self.endpoint_type);
         }
-        if !(version >= 1) && self.endpoint_type != 1 {
+        if version < 1 && self.endpoint_type != 1 {
             return Err(EncodeError::FieldNotInVersion { field: "EndpointType", version });
         }
         w.str(&self.cluster_id, true)?;
@@ -143,7 +143,7 @@ impl DescribeClusterBroker {
         if version >= 2 {
             w.bool(self.is_fenced);
         }
-        if !(version >= 2) && self.is_fenced {
+        if version < 2 && self.is_fenced {
             return Err(EncodeError::FieldNotInVersion { field: "IsFenced", version });
         }
         w.uvarint(0);

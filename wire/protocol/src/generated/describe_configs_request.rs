@@ -64,7 +64,7 @@ impl DescribeConfigsRequest {
         if version >= 3 {
             w.bool(self.include_documentation);
         }
-        if !(version >= 3) && self.include_documentation {
+        if version < 3 && self.include_documentation {
             return Err(EncodeError::FieldNotInVersion { field: "IncludeDocumentation", version });
         }
         if flexible {

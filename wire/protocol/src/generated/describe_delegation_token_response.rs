@@ -139,7 +139,7 @@ impl DescribedDelegationToken {
         if version >= 3 {
             w.str(&self.token_requester_principal_type, flexible)?;
         }
-        if !(version >= 3) && !self.token_requester_principal_type.is_empty() {
+        if version < 3 && !self.token_requester_principal_type.is_empty() {
             return Err(EncodeError::FieldNotInVersion {
                 field: "TokenRequesterPrincipalType",
                 version,
@@ -148,7 +148,7 @@ impl DescribedDelegationToken {
         if version >= 3 {
             w.str(&self.token_requester_principal_name, flexible)?;
         }
-        if !(version >= 3) && !self.token_requester_principal_name.is_empty() {
+        if version < 3 && !self.token_requester_principal_name.is_empty() {
             return Err(EncodeError::FieldNotInVersion {
                 field: "TokenRequesterPrincipalName",
                 version,

@@ -60,7 +60,7 @@ impl DescribeGroupsRequest {
         if version >= 3 {
             w.bool(self.include_authorized_operations);
         }
-        if !(version >= 3) && self.include_authorized_operations {
+        if version < 3 && self.include_authorized_operations {
             return Err(EncodeError::FieldNotInVersion {
                 field: "IncludeAuthorizedOperations",
                 version,

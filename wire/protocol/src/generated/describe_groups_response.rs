@@ -130,7 +130,7 @@ impl DescribedGroup {
         if version >= 6 {
             w.nullable_str(self.error_message.as_deref(), flexible)?;
         }
-        if !(version >= 6) && !self.error_message.is_none() {
+        if version < 6 && self.error_message.is_some() {
             return Err(EncodeError::FieldNotInVersion { field: "ErrorMessage", version });
         }
         w.str(&self.group_id, flexible)?;
@@ -141,7 +141,7 @@ impl DescribedGroup {
         if version >= 3 {
             w.i32(self.authorized_operations);
         }
-        if !(version >= 3) && self.authorized_operations != -2147483648 {
+        if version < 3 && self.authorized_operations != -2147483648 {
             return Err(EncodeError::FieldNotInVersion { field: "AuthorizedOperations", version });
         }
         if flexible {

@@ -76,7 +76,7 @@ impl DescribeQuorumResponse {
         if version >= 2 {
             w.structs(&self.nodes, true, version, Node::encode)?;
         }
-        if !(version >= 2) && !self.nodes.is_empty() {
+        if version < 2 && !self.nodes.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "Nodes", version });
         }
         w.uvarint(0);
@@ -220,13 +220,13 @@ impl Node {
         if version >= 2 {
             w.i32(self.node_id);
         }
-        if !(version >= 2) && self.node_id != 0 {
+        if version < 2 && self.node_id != 0 {
             return Err(EncodeError::FieldNotInVersion { field: "NodeId", version });
         }
         if version >= 2 {
             w.structs(&self.listeners, true, version, Listener::encode)?;
         }
-        if !(version >= 2) && !self.listeners.is_empty() {
+        if version < 2 && !self.listeners.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "Listeners", version });
         }
         w.uvarint(0);
@@ -272,19 +272,19 @@ impl Listener {
         if version >= 2 {
             w.str(&self.name, true)?;
         }
-        if !(version >= 2) && !self.name.is_empty() {
+        if version < 2 && !self.name.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "Name", version });
         }
         if version >= 2 {
             w.str(&self.host, true)?;
         }
-        if !(version >= 2) && !self.host.is_empty() {
+        if version < 2 && !self.host.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "Host", version });
         }
         if version >= 2 {
             w.u16(self.port);
         }
-        if !(version >= 2) && self.port != 0 {
+        if version < 2 && self.port != 0 {
             return Err(EncodeError::FieldNotInVersion { field: "Port", version });
         }
         w.uvarint(0);
@@ -343,7 +343,7 @@ impl ReplicaState {
         if version >= 2 {
             w.uuid(self.replica_directory_id);
         }
-        if !(version >= 2) && self.replica_directory_id != Uuid::ZERO {
+        if version < 2 && self.replica_directory_id != Uuid::ZERO {
             return Err(EncodeError::FieldNotInVersion { field: "ReplicaDirectoryId", version });
         }
         w.i64(self.log_end_offset);

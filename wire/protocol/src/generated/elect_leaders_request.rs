@@ -62,7 +62,7 @@ impl ElectLeadersRequest {
         if version >= 1 {
             w.i8(self.election_type);
         }
-        if !(version >= 1) && self.election_type != 0 {
+        if version < 1 && self.election_type != 0 {
             return Err(EncodeError::FieldNotInVersion { field: "ElectionType", version });
         }
         w.nullable_structs(

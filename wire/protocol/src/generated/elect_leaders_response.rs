@@ -64,7 +64,7 @@ impl ElectLeadersResponse {
         if version >= 1 {
             w.i16(self.error_code);
         }
-        if !(version >= 1) && self.error_code != 0 {
+        if version < 1 && self.error_code != 0 {
             return Err(EncodeError::FieldNotInVersion { field: "ErrorCode", version });
         }
         w.structs(

@@ -95,9 +95,11 @@ impl FetchRequest {
         let mut tags = r.tag_count(flexible)?;
         while let Some((tag, mut field)) = r.next_tag(&mut tags)? {
             match tag {
-                0 => out.cluster_id = field.nullable_string(flexible)?,
+                0 => {
+                    out.cluster_id = field.nullable_string(flexible)?;
+                }
                 1 if version >= 15 => {
-                    out.replica_state = ReplicaState::decode(&mut field, version)?
+                    out.replica_state = ReplicaState::decode(&mut field, version)?;
                 }
                 _ => {}
             }
@@ -118,10 +120,10 @@ impl FetchRequest {
         if version <= 14 {
             w.i32(self.replica_id);
         }
-        if !(version <= 14) && self.replica_id != -1 {
+        if version > 14 && self.replica_id != -1 {
             return Err(EncodeError::FieldNotInVersion { field: "ReplicaId", version });
         }
-        if !(version >= 15) && self.replica_state != ReplicaState::default() {
+        if version < 15 && self.replica_state != ReplicaState::default() {
             return Err(EncodeError::FieldNotInVersion { field: "ReplicaState", version });
         }
         w.i32(self.max_wait_ms);
@@ -138,7 +140,7 @@ impl FetchRequest {
         if version >= 7 {
             w.structs(&self.forgotten_topics_data, flexible, version, ForgottenTopic::encode)?;
         }
-        if !(version >= 7) && !self.forgotten_topics_data.is_empty() {
+        if version < 7 && !self.forgotten_topics_data.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "ForgottenTopicsData", version });
         }
         if version >= 11 {
@@ -146,10 +148,10 @@ impl FetchRequest {
         }
         if flexible {
             let mut tags: u32 = 0;
-            tags += u32::from(!self.cluster_id.is_none());
+            tags += u32::from(self.cluster_id.is_some());
             tags += u32::from(version >= 15 && self.replica_state != ReplicaState::default());
             w.uvarint(tags);
-            if !self.cluster_id.is_none() {
+            if self.cluster_id.is_some() {
                 let begun = w.begin_tag(0);
                 w.nullable_str(self.cluster_id.as_deref(), flexible)?;
                 w.end_tag(begun)?;
@@ -199,13 +201,13 @@ impl ReplicaState {
         if version >= 15 {
             w.i32(self.replica_id);
         }
-        if !(version >= 15) && self.replica_id != -1 {
+        if version < 15 && self.replica_id != -1 {
             return Err(EncodeError::FieldNotInVersion { field: "ReplicaId", version });
         }
         if version >= 15 {
             w.i64(self.replica_epoch);
         }
-        if !(version >= 15) && self.replica_epoch != -1 {
+        if version < 15 && self.replica_epoch != -1 {
             return Err(EncodeError::FieldNotInVersion { field: "ReplicaEpoch", version });
         }
         if flexible {
@@ -319,8 +321,12 @@ impl FetchPartition {
         let mut tags = r.tag_count(flexible)?;
         while let Some((tag, mut field)) = r.next_tag(&mut tags)? {
             match tag {
-                0 if version >= 17 => out.replica_directory_id = field.uuid()?,
-                1 if version >= 18 => out.high_watermark = field.i64()?,
+                0 if version >= 17 => {
+                    out.replica_directory_id = field.uuid()?;
+                }
+                1 if version >= 18 => {
+                    out.high_watermark = field.i64()?;
+                }
                 _ => {}
             }
             r.close_tag(&field);
@@ -338,7 +344,7 @@ impl FetchPartition {
         if version >= 12 {
             w.i32(self.last_fetched_epoch);
         }
-        if !(version >= 12) && self.last_fetched_epoch != -1 {
+        if version < 12 && self.last_fetched_epoch != -1 {
             return Err(EncodeError::FieldNotInVersion { field: "LastFetchedEpoch", version });
         }
         if version >= 5 {
@@ -411,7 +417,7 @@ impl ForgottenTopic {
         if version >= 7 {
             w.array(&self.partitions, flexible, Writer::i32)?;
         }
-        if !(version >= 7) && !self.partitions.is_empty() {
+        if version < 7 && !self.partitions.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "Partitions", version });
         }
         if flexible {
@@ -515,9 +521,11 @@ pub mod borrowed {
             let mut tags = r.tag_count(flexible)?;
             while let Some((tag, mut field)) = r.next_tag(&mut tags)? {
                 match tag {
-                    0 => out.cluster_id = field.nullable_str(flexible)?,
+                    0 => {
+                        out.cluster_id = field.nullable_str(flexible)?;
+                    }
                     1 if version >= 15 => {
-                        out.replica_state = ReplicaStateRef::decode_in(&mut field, arena, version)?
+                        out.replica_state = ReplicaStateRef::decode_in(&mut field, arena, version)?;
                     }
                     _ => {}
                 }
@@ -538,10 +546,10 @@ pub mod borrowed {
             if version <= 14 {
                 w.i32(self.replica_id);
             }
-            if !(version <= 14) && self.replica_id != -1 {
+            if version > 14 && self.replica_id != -1 {
                 return Err(EncodeError::FieldNotInVersion { field: "ReplicaId", version });
             }
-            if !(version >= 15) && self.replica_state != ReplicaStateRef::default() {
+            if version < 15 && self.replica_state != ReplicaStateRef::default() {
                 return Err(EncodeError::FieldNotInVersion { field: "ReplicaState", version });
             }
             w.i32(self.max_wait_ms);
@@ -563,7 +571,7 @@ pub mod borrowed {
                     ForgottenTopicRef::encode_in,
                 )?;
             }
-            if !(version >= 7) && !self.forgotten_topics_data.is_empty() {
+            if version < 7 && !self.forgotten_topics_data.is_empty() {
                 return Err(EncodeError::FieldNotInVersion {
                     field: "ForgottenTopicsData",
                     version,
@@ -628,13 +636,13 @@ pub mod borrowed {
             if version >= 15 {
                 w.i32(self.replica_id);
             }
-            if !(version >= 15) && self.replica_id != -1 {
+            if version < 15 && self.replica_id != -1 {
                 return Err(EncodeError::FieldNotInVersion { field: "ReplicaId", version });
             }
             if version >= 15 {
                 w.i64(self.replica_epoch);
             }
-            if !(version >= 15) && self.replica_epoch != -1 {
+            if version < 15 && self.replica_epoch != -1 {
                 return Err(EncodeError::FieldNotInVersion { field: "ReplicaEpoch", version });
             }
             if flexible {
@@ -753,8 +761,12 @@ pub mod borrowed {
             let mut tags = r.tag_count(flexible)?;
             while let Some((tag, mut field)) = r.next_tag(&mut tags)? {
                 match tag {
-                    0 if version >= 17 => out.replica_directory_id = field.uuid()?,
-                    1 if version >= 18 => out.high_watermark = field.i64()?,
+                    0 if version >= 17 => {
+                        out.replica_directory_id = field.uuid()?;
+                    }
+                    1 if version >= 18 => {
+                        out.high_watermark = field.i64()?;
+                    }
                     _ => {}
                 }
                 r.close_tag(&field);
@@ -772,7 +784,7 @@ pub mod borrowed {
             if version >= 12 {
                 w.i32(self.last_fetched_epoch);
             }
-            if !(version >= 12) && self.last_fetched_epoch != -1 {
+            if version < 12 && self.last_fetched_epoch != -1 {
                 return Err(EncodeError::FieldNotInVersion { field: "LastFetchedEpoch", version });
             }
             if version >= 5 {
@@ -849,7 +861,7 @@ pub mod borrowed {
             if version >= 7 {
                 w.array(self.partitions, flexible, Writer::i32)?;
             }
-            if !(version >= 7) && !self.partitions.is_empty() {
+            if version < 7 && !self.partitions.is_empty() {
                 return Err(EncodeError::FieldNotInVersion { field: "Partitions", version });
             }
             if flexible {

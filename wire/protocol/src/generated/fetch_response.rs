@@ -64,7 +64,7 @@ impl FetchResponse {
             match tag {
                 0 if version >= 16 => {
                     out.node_endpoints =
-                        field.structs(flexible, 1, version, NodeEndpoint::decode)?
+                        field.structs(flexible, 1, version, NodeEndpoint::decode)?;
                 }
                 _ => {}
             }
@@ -89,11 +89,11 @@ impl FetchResponse {
         if version >= 7 {
             w.i32(self.session_id);
         }
-        if !(version >= 7) && self.session_id != 0 {
+        if version < 7 && self.session_id != 0 {
             return Err(EncodeError::FieldNotInVersion { field: "SessionId", version });
         }
         w.structs(&self.responses, flexible, version, FetchableTopicResponse::encode)?;
-        if !(version >= 16) && !self.node_endpoints.is_empty() {
+        if version < 16 && !self.node_endpoints.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "NodeEndpoints", version });
         }
         if flexible {
@@ -224,9 +224,15 @@ impl PartitionData {
         let mut tags = r.tag_count(flexible)?;
         while let Some((tag, mut field)) = r.next_tag(&mut tags)? {
             match tag {
-                0 => out.diverging_epoch = EpochEndOffset::decode(&mut field, version)?,
-                1 => out.current_leader = LeaderIdAndEpoch::decode(&mut field, version)?,
-                2 => out.snapshot_id = SnapshotId::decode(&mut field, version)?,
+                0 => {
+                    out.diverging_epoch = EpochEndOffset::decode(&mut field, version)?;
+                }
+                1 => {
+                    out.current_leader = LeaderIdAndEpoch::decode(&mut field, version)?;
+                }
+                2 => {
+                    out.snapshot_id = SnapshotId::decode(&mut field, version)?;
+                }
                 _ => {}
             }
             r.close_tag(&field);
@@ -243,13 +249,13 @@ impl PartitionData {
         if version >= 5 {
             w.i64(self.log_start_offset);
         }
-        if !(version >= 12) && self.diverging_epoch != EpochEndOffset::default() {
+        if version < 12 && self.diverging_epoch != EpochEndOffset::default() {
             return Err(EncodeError::FieldNotInVersion { field: "DivergingEpoch", version });
         }
-        if !(version >= 12) && self.current_leader != LeaderIdAndEpoch::default() {
+        if version < 12 && self.current_leader != LeaderIdAndEpoch::default() {
             return Err(EncodeError::FieldNotInVersion { field: "CurrentLeader", version });
         }
-        if !(version >= 12) && self.snapshot_id != SnapshotId::default() {
+        if version < 12 && self.snapshot_id != SnapshotId::default() {
             return Err(EncodeError::FieldNotInVersion { field: "SnapshotId", version });
         }
         w.nullable_structs(
@@ -261,7 +267,7 @@ impl PartitionData {
         if version >= 11 {
             w.i32(self.preferred_read_replica);
         }
-        if !(version >= 11) && self.preferred_read_replica != -1 {
+        if version < 11 && self.preferred_read_replica != -1 {
             return Err(EncodeError::FieldNotInVersion { field: "PreferredReadReplica", version });
         }
         w.nullable_bytes(self.records.as_deref(), flexible)?;
@@ -326,13 +332,13 @@ impl EpochEndOffset {
         if version >= 12 {
             w.i32(self.epoch);
         }
-        if !(version >= 12) && self.epoch != -1 {
+        if version < 12 && self.epoch != -1 {
             return Err(EncodeError::FieldNotInVersion { field: "Epoch", version });
         }
         if version >= 12 {
             w.i64(self.end_offset);
         }
-        if !(version >= 12) && self.end_offset != -1 {
+        if version < 12 && self.end_offset != -1 {
             return Err(EncodeError::FieldNotInVersion { field: "EndOffset", version });
         }
         if flexible {
@@ -377,13 +383,13 @@ impl LeaderIdAndEpoch {
         if version >= 12 {
             w.i32(self.leader_id);
         }
-        if !(version >= 12) && self.leader_id != -1 {
+        if version < 12 && self.leader_id != -1 {
             return Err(EncodeError::FieldNotInVersion { field: "LeaderId", version });
         }
         if version >= 12 {
             w.i32(self.leader_epoch);
         }
-        if !(version >= 12) && self.leader_epoch != -1 {
+        if version < 12 && self.leader_epoch != -1 {
             return Err(EncodeError::FieldNotInVersion { field: "LeaderEpoch", version });
         }
         if flexible {
@@ -512,25 +518,25 @@ impl NodeEndpoint {
         if version >= 16 {
             w.i32(self.node_id);
         }
-        if !(version >= 16) && self.node_id != 0 {
+        if version < 16 && self.node_id != 0 {
             return Err(EncodeError::FieldNotInVersion { field: "NodeId", version });
         }
         if version >= 16 {
             w.str(&self.host, flexible)?;
         }
-        if !(version >= 16) && !self.host.is_empty() {
+        if version < 16 && !self.host.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "Host", version });
         }
         if version >= 16 {
             w.i32(self.port);
         }
-        if !(version >= 16) && self.port != 0 {
+        if version < 16 && self.port != 0 {
             return Err(EncodeError::FieldNotInVersion { field: "Port", version });
         }
         if version >= 16 {
             w.nullable_str(self.rack.as_deref(), flexible)?;
         }
-        if !(version >= 16) && !self.rack.is_none() {
+        if version < 16 && self.rack.is_some() {
             return Err(EncodeError::FieldNotInVersion { field: "Rack", version });
         }
         if flexible {
@@ -609,7 +615,7 @@ pub mod borrowed {
                             1,
                             version,
                             NodeEndpointRef::decode_in,
-                        )?
+                        )?;
                     }
                     _ => {}
                 }
@@ -634,11 +640,11 @@ pub mod borrowed {
             if version >= 7 {
                 w.i32(self.session_id);
             }
-            if !(version >= 7) && self.session_id != 0 {
+            if version < 7 && self.session_id != 0 {
                 return Err(EncodeError::FieldNotInVersion { field: "SessionId", version });
             }
             w.structs(self.responses, flexible, version, FetchableTopicResponseRef::encode_in)?;
-            if !(version >= 16) && !self.node_endpoints.is_empty() {
+            if version < 16 && !self.node_endpoints.is_empty() {
                 return Err(EncodeError::FieldNotInVersion { field: "NodeEndpoints", version });
             }
             if flexible {
@@ -781,13 +787,15 @@ pub mod borrowed {
                 match tag {
                     0 => {
                         out.diverging_epoch =
-                            EpochEndOffsetRef::decode_in(&mut field, arena, version)?
+                            EpochEndOffsetRef::decode_in(&mut field, arena, version)?;
                     }
                     1 => {
                         out.current_leader =
-                            LeaderIdAndEpochRef::decode_in(&mut field, arena, version)?
+                            LeaderIdAndEpochRef::decode_in(&mut field, arena, version)?;
                     }
-                    2 => out.snapshot_id = SnapshotIdRef::decode_in(&mut field, arena, version)?,
+                    2 => {
+                        out.snapshot_id = SnapshotIdRef::decode_in(&mut field, arena, version)?;
+                    }
                     _ => {}
                 }
                 r.close_tag(&field);
@@ -804,13 +812,13 @@ pub mod borrowed {
             if version >= 5 {
                 w.i64(self.log_start_offset);
             }
-            if !(version >= 12) && self.diverging_epoch != EpochEndOffsetRef::default() {
+            if version < 12 && self.diverging_epoch != EpochEndOffsetRef::default() {
                 return Err(EncodeError::FieldNotInVersion { field: "DivergingEpoch", version });
             }
-            if !(version >= 12) && self.current_leader != LeaderIdAndEpochRef::default() {
+            if version < 12 && self.current_leader != LeaderIdAndEpochRef::default() {
                 return Err(EncodeError::FieldNotInVersion { field: "CurrentLeader", version });
             }
-            if !(version >= 12) && self.snapshot_id != SnapshotIdRef::default() {
+            if version < 12 && self.snapshot_id != SnapshotIdRef::default() {
                 return Err(EncodeError::FieldNotInVersion { field: "SnapshotId", version });
             }
             w.nullable_structs(
@@ -822,7 +830,7 @@ pub mod borrowed {
             if version >= 11 {
                 w.i32(self.preferred_read_replica);
             }
-            if !(version >= 11) && self.preferred_read_replica != -1 {
+            if version < 11 && self.preferred_read_replica != -1 {
                 return Err(EncodeError::FieldNotInVersion {
                     field: "PreferredReadReplica",
                     version,
@@ -890,13 +898,13 @@ pub mod borrowed {
             if version >= 12 {
                 w.i32(self.epoch);
             }
-            if !(version >= 12) && self.epoch != -1 {
+            if version < 12 && self.epoch != -1 {
                 return Err(EncodeError::FieldNotInVersion { field: "Epoch", version });
             }
             if version >= 12 {
                 w.i64(self.end_offset);
             }
-            if !(version >= 12) && self.end_offset != -1 {
+            if version < 12 && self.end_offset != -1 {
                 return Err(EncodeError::FieldNotInVersion { field: "EndOffset", version });
             }
             if flexible {
@@ -941,13 +949,13 @@ pub mod borrowed {
             if version >= 12 {
                 w.i32(self.leader_id);
             }
-            if !(version >= 12) && self.leader_id != -1 {
+            if version < 12 && self.leader_id != -1 {
                 return Err(EncodeError::FieldNotInVersion { field: "LeaderId", version });
             }
             if version >= 12 {
                 w.i32(self.leader_epoch);
             }
-            if !(version >= 12) && self.leader_epoch != -1 {
+            if version < 12 && self.leader_epoch != -1 {
                 return Err(EncodeError::FieldNotInVersion { field: "LeaderEpoch", version });
             }
             if flexible {
@@ -1080,25 +1088,25 @@ pub mod borrowed {
             if version >= 16 {
                 w.i32(self.node_id);
             }
-            if !(version >= 16) && self.node_id != 0 {
+            if version < 16 && self.node_id != 0 {
                 return Err(EncodeError::FieldNotInVersion { field: "NodeId", version });
             }
             if version >= 16 {
                 w.str(self.host, flexible)?;
             }
-            if !(version >= 16) && !self.host.is_empty() {
+            if version < 16 && !self.host.is_empty() {
                 return Err(EncodeError::FieldNotInVersion { field: "Host", version });
             }
             if version >= 16 {
                 w.i32(self.port);
             }
-            if !(version >= 16) && self.port != 0 {
+            if version < 16 && self.port != 0 {
                 return Err(EncodeError::FieldNotInVersion { field: "Port", version });
             }
             if version >= 16 {
                 w.nullable_str(self.rack, flexible)?;
             }
-            if !(version >= 16) && self.rack.is_some() {
+            if version < 16 && self.rack.is_some() {
                 return Err(EncodeError::FieldNotInVersion { field: "Rack", version });
             }
             if flexible {

@@ -48,7 +48,9 @@ impl FetchSnapshotRequest {
         let mut tags = r.tag_count(true)?;
         while let Some((tag, mut field)) = r.next_tag(&mut tags)? {
             match tag {
-                0 => out.cluster_id = field.nullable_string(true)?,
+                0 => {
+                    out.cluster_id = field.nullable_string(true)?;
+                }
                 _ => {}
             }
             r.close_tag(&field);
@@ -68,9 +70,9 @@ impl FetchSnapshotRequest {
         w.i32(self.max_bytes);
         w.structs(&self.topics, true, version, TopicSnapshot::encode)?;
         let mut tags: u32 = 0;
-        tags += u32::from(!self.cluster_id.is_none());
+        tags += u32::from(self.cluster_id.is_some());
         w.uvarint(tags);
-        if !self.cluster_id.is_none() {
+        if self.cluster_id.is_some() {
             let begun = w.begin_tag(0);
             w.nullable_str(self.cluster_id.as_deref(), true)?;
             w.end_tag(begun)?;
@@ -149,7 +151,9 @@ impl PartitionSnapshot {
         let mut tags = r.tag_count(true)?;
         while let Some((tag, mut field)) = r.next_tag(&mut tags)? {
             match tag {
-                0 if version >= 1 => out.replica_directory_id = field.uuid()?,
+                0 if version >= 1 => {
+                    out.replica_directory_id = field.uuid()?;
+                }
                 _ => {}
             }
             r.close_tag(&field);

@@ -66,19 +66,19 @@ impl FindCoordinatorRequest {
         if version <= 3 {
             w.str(&self.key, flexible)?;
         }
-        if !(version <= 3) && !self.key.is_empty() {
+        if version > 3 && !self.key.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "Key", version });
         }
         if version >= 1 {
             w.i8(self.key_type);
         }
-        if !(version >= 1) && self.key_type != 0 {
+        if version < 1 && self.key_type != 0 {
             return Err(EncodeError::FieldNotInVersion { field: "KeyType", version });
         }
         if version >= 4 {
             w.strings(&self.coordinator_keys, flexible)?;
         }
-        if !(version >= 4) && !self.coordinator_keys.is_empty() {
+        if version < 4 && !self.coordinator_keys.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "CoordinatorKeys", version });
         }
         if flexible {

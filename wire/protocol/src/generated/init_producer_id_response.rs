@@ -84,13 +84,13 @@ impl InitProducerIdResponse {
         if version >= 6 {
             w.i64(self.ongoing_txn_producer_id);
         }
-        if !(version >= 6) && self.ongoing_txn_producer_id != -1 {
+        if version < 6 && self.ongoing_txn_producer_id != -1 {
             return Err(EncodeError::FieldNotInVersion { field: "OngoingTxnProducerId", version });
         }
         if version >= 6 {
             w.i16(self.ongoing_txn_producer_epoch);
         }
-        if !(version >= 6) && self.ongoing_txn_producer_epoch != -1 {
+        if version < 6 && self.ongoing_txn_producer_epoch != -1 {
             return Err(EncodeError::FieldNotInVersion {
                 field: "OngoingTxnProducerEpoch",
                 version,

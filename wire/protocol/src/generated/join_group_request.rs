@@ -96,7 +96,7 @@ impl JoinGroupRequest {
         if version >= 5 {
             w.nullable_str(self.group_instance_id.as_deref(), flexible)?;
         }
-        if !(version >= 5) && !self.group_instance_id.is_none() {
+        if version < 5 && self.group_instance_id.is_some() {
             return Err(EncodeError::FieldNotInVersion { field: "GroupInstanceId", version });
         }
         w.str(&self.protocol_type, flexible)?;

@@ -100,7 +100,7 @@ impl JoinGroupResponse {
         if version >= 7 {
             w.nullable_str(self.protocol_type.as_deref(), flexible)?;
         }
-        if self.protocol_name.is_none() && !(version >= 7) {
+        if self.protocol_name.is_none() && version < 7 {
             return Err(EncodeError::UnexpectedNull("ProtocolName"));
         }
         w.nullable_str(self.protocol_name.as_deref(), flexible)?;
@@ -108,7 +108,7 @@ impl JoinGroupResponse {
         if version >= 9 {
             w.bool(self.skip_assignment);
         }
-        if !(version >= 9) && self.skip_assignment {
+        if version < 9 && self.skip_assignment {
             return Err(EncodeError::FieldNotInVersion { field: "SkipAssignment", version });
         }
         w.str(&self.member_id, flexible)?;

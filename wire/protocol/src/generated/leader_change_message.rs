@@ -114,7 +114,7 @@ impl Voter {
         if version >= 1 {
             w.uuid(self.voter_directory_id);
         }
-        if !(version >= 1) && self.voter_directory_id != Uuid::ZERO {
+        if version < 1 && self.voter_directory_id != Uuid::ZERO {
             return Err(EncodeError::FieldNotInVersion { field: "VoterDirectoryId", version });
         }
         let tags: u32 = w.tag_count(&self.unknown_tagged_fields)?;

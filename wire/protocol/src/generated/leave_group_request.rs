@@ -65,13 +65,13 @@ impl LeaveGroupRequest {
         if version <= 2 {
             w.str(&self.member_id, flexible)?;
         }
-        if !(version <= 2) && !self.member_id.is_empty() {
+        if version > 2 && !self.member_id.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "MemberId", version });
         }
         if version >= 3 {
             w.structs(&self.members, flexible, version, MemberIdentity::encode)?;
         }
-        if !(version >= 3) && !self.members.is_empty() {
+        if version < 3 && !self.members.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "Members", version });
         }
         if flexible {
@@ -121,13 +121,13 @@ impl MemberIdentity {
         if version >= 3 {
             w.str(&self.member_id, flexible)?;
         }
-        if !(version >= 3) && !self.member_id.is_empty() {
+        if version < 3 && !self.member_id.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "MemberId", version });
         }
         if version >= 3 {
             w.nullable_str(self.group_instance_id.as_deref(), flexible)?;
         }
-        if !(version >= 3) && !self.group_instance_id.is_none() {
+        if version < 3 && self.group_instance_id.is_some() {
             return Err(EncodeError::FieldNotInVersion { field: "GroupInstanceId", version });
         }
         if version >= 5 {

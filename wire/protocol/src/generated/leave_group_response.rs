@@ -68,7 +68,7 @@ impl LeaveGroupResponse {
         if version >= 3 {
             w.structs(&self.members, flexible, version, MemberResponse::encode)?;
         }
-        if !(version >= 3) && !self.members.is_empty() {
+        if version < 3 && !self.members.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "Members", version });
         }
         if flexible {
@@ -118,20 +118,19 @@ impl MemberResponse {
         if version >= 3 {
             w.str(&self.member_id, flexible)?;
         }
-        if !(version >= 3) && !self.member_id.is_empty() {
+        if version < 3 && !self.member_id.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "MemberId", version });
         }
         if version >= 3 {
             w.nullable_str(self.group_instance_id.as_deref(), flexible)?;
         }
-        if !(version >= 3) && !self.group_instance_id.as_ref().is_some_and(|value| value.is_empty())
-        {
+        if version < 3 && !self.group_instance_id.as_ref().is_some_and(|value| value.is_empty()) {
             return Err(EncodeError::FieldNotInVersion { field: "GroupInstanceId", version });
         }
         if version >= 3 {
             w.i16(self.error_code);
         }
-        if !(version >= 3) && self.error_code != 0 {
+        if version < 3 && self.error_code != 0 {
             return Err(EncodeError::FieldNotInVersion { field: "ErrorCode", version });
         }
         if flexible {

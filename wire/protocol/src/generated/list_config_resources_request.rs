@@ -54,7 +54,7 @@ impl ListConfigResourcesRequest {
         if version >= 1 {
             w.array(&self.resource_types, true, Writer::i8)?;
         }
-        if !(version >= 1) && !self.resource_types.is_empty() {
+        if version < 1 && !self.resource_types.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "ResourceTypes", version });
         }
         w.uvarint(0);

@@ -61,13 +61,13 @@ impl ListGroupsRequest {
         if version >= 4 {
             w.strings(&self.states_filter, flexible)?;
         }
-        if !(version >= 4) && !self.states_filter.is_empty() {
+        if version < 4 && !self.states_filter.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "StatesFilter", version });
         }
         if version >= 5 {
             w.strings(&self.types_filter, flexible)?;
         }
-        if !(version >= 5) && !self.types_filter.is_empty() {
+        if version < 5 && !self.types_filter.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "TypesFilter", version });
         }
         if flexible {

@@ -68,7 +68,7 @@ impl ListOffsetsRequest {
         if version >= 2 {
             w.i8(self.isolation_level);
         }
-        if !(version >= 2) && self.isolation_level != 0 {
+        if version < 2 && self.isolation_level != 0 {
             return Err(EncodeError::FieldNotInVersion { field: "IsolationLevel", version });
         }
         w.structs(&self.topics, flexible, version, ListOffsetsTopic::encode)?;

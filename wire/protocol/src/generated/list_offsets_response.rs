@@ -150,7 +150,7 @@ impl ListOffsetsPartitionResponse {
         if version >= 4 {
             w.i32(self.leader_epoch);
         }
-        if !(version >= 4) && self.leader_epoch != -1 {
+        if version < 4 && self.leader_epoch != -1 {
             return Err(EncodeError::FieldNotInVersion { field: "LeaderEpoch", version });
         }
         if flexible {

@@ -72,13 +72,13 @@ impl ListTransactionsRequest {
         if version >= 1 {
             w.i64(self.duration_filter);
         }
-        if !(version >= 1) && self.duration_filter != -1 {
+        if version < 1 && self.duration_filter != -1 {
             return Err(EncodeError::FieldNotInVersion { field: "DurationFilter", version });
         }
         if version >= 2 {
             w.nullable_str(self.transactional_id_pattern.as_deref(), true)?;
         }
-        if !(version >= 2) && !self.transactional_id_pattern.is_none() {
+        if version < 2 && self.transactional_id_pattern.is_some() {
             return Err(EncodeError::FieldNotInVersion {
                 field: "TransactionalIdPattern",
                 version,

@@ -76,7 +76,7 @@ impl MetadataRequest {
             return Err(EncodeError::UnsupportedVersion(version));
         }
         let flexible = version >= 9;
-        if self.topics.is_none() && !(version >= 1) {
+        if self.topics.is_none() && version < 1 {
             return Err(EncodeError::UnexpectedNull("Topics"));
         }
         w.nullable_structs(
@@ -88,7 +88,7 @@ impl MetadataRequest {
         if version >= 4 {
             w.bool(self.allow_auto_topic_creation);
         }
-        if !(version >= 4) && !self.allow_auto_topic_creation {
+        if version < 4 && !self.allow_auto_topic_creation {
             return Err(EncodeError::FieldNotInVersion {
                 field: "AllowAutoTopicCreation",
                 version,
@@ -97,7 +97,7 @@ impl MetadataRequest {
         if (8..=10).contains(&version) {
             w.bool(self.include_cluster_authorized_operations);
         }
-        if !((8..=10).contains(&version)) && self.include_cluster_authorized_operations {
+        if !(8..=10).contains(&version) && self.include_cluster_authorized_operations {
             return Err(EncodeError::FieldNotInVersion {
                 field: "IncludeClusterAuthorizedOperations",
                 version,
@@ -106,7 +106,7 @@ impl MetadataRequest {
         if version >= 8 {
             w.bool(self.include_topic_authorized_operations);
         }
-        if !(version >= 8) && self.include_topic_authorized_operations {
+        if version < 8 && self.include_topic_authorized_operations {
             return Err(EncodeError::FieldNotInVersion {
                 field: "IncludeTopicAuthorizedOperations",
                 version,
@@ -153,7 +153,7 @@ impl MetadataRequestTopic {
         if version >= 10 {
             w.uuid(self.topic_id);
         }
-        if self.name.is_none() && !(version >= 10) {
+        if self.name.is_none() && version < 10 {
             return Err(EncodeError::UnexpectedNull("Name"));
         }
         w.nullable_str(self.name.as_deref(), flexible)?;

@@ -102,7 +102,7 @@ impl MetadataResponse {
         if (8..=10).contains(&version) {
             w.i32(self.cluster_authorized_operations);
         }
-        if !((8..=10).contains(&version)) && self.cluster_authorized_operations != -2147483648 {
+        if !(8..=10).contains(&version) && self.cluster_authorized_operations != -2147483648 {
             return Err(EncodeError::FieldNotInVersion {
                 field: "ClusterAuthorizedOperations",
                 version,
@@ -222,7 +222,7 @@ impl MetadataResponseTopic {
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         let flexible = version >= 9;
         w.i16(self.error_code);
-        if self.name.is_none() && !(version >= 12) {
+        if self.name.is_none() && version < 12 {
             return Err(EncodeError::UnexpectedNull("Name"));
         }
         w.nullable_str(self.name.as_deref(), flexible)?;
@@ -236,7 +236,7 @@ impl MetadataResponseTopic {
         if version >= 8 {
             w.i32(self.topic_authorized_operations);
         }
-        if !(version >= 8) && self.topic_authorized_operations != -2147483648 {
+        if version < 8 && self.topic_authorized_operations != -2147483648 {
             return Err(EncodeError::FieldNotInVersion {
                 field: "TopicAuthorizedOperations",
                 version,

@@ -84,7 +84,7 @@ impl OffsetCommitRequest {
         if version >= 7 {
             w.nullable_str(self.group_instance_id.as_deref(), flexible)?;
         }
-        if !(version >= 7) && !self.group_instance_id.is_none() {
+        if version < 7 && self.group_instance_id.is_some() {
             return Err(EncodeError::FieldNotInVersion { field: "GroupInstanceId", version });
         }
         if version <= 4 {

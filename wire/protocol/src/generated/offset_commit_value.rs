@@ -69,7 +69,9 @@ impl OffsetCommitValue {
         let mut tags = r.tag_count(flexible)?;
         while let Some((tag, mut field)) = r.next_tag(&mut tags)? {
             match tag {
-                0 => out.topic_id = field.uuid()?,
+                0 => {
+                    out.topic_id = field.uuid()?;
+                }
                 _ => out.unknown_tagged_fields.push(field.raw_tag(tag)),
             }
             r.close_tag(&field);

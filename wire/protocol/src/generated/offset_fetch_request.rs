@@ -81,11 +81,11 @@ impl OffsetFetchRequest {
         if version <= 7 {
             w.str(&self.group_id, flexible)?;
         }
-        if !(version <= 7) && !self.group_id.is_empty() {
+        if version > 7 && !self.group_id.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "GroupId", version });
         }
         if version <= 7 {
-            if self.topics.is_none() && !((2..=7).contains(&version)) {
+            if self.topics.is_none() && !(2..=7).contains(&version) {
                 return Err(EncodeError::UnexpectedNull("Topics"));
             }
             w.nullable_structs(
@@ -95,19 +95,19 @@ impl OffsetFetchRequest {
                 OffsetFetchRequestTopic::encode,
             )?;
         }
-        if !(version <= 7) && !self.topics.as_ref().is_some_and(|value| value.is_empty()) {
+        if version > 7 && !self.topics.as_ref().is_some_and(|value| value.is_empty()) {
             return Err(EncodeError::FieldNotInVersion { field: "Topics", version });
         }
         if version >= 8 {
             w.structs(&self.groups, flexible, version, OffsetFetchRequestGroup::encode)?;
         }
-        if !(version >= 8) && !self.groups.is_empty() {
+        if version < 8 && !self.groups.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "Groups", version });
         }
         if version >= 7 {
             w.bool(self.require_stable);
         }
-        if !(version >= 7) && self.require_stable {
+        if version < 7 && self.require_stable {
             return Err(EncodeError::FieldNotInVersion { field: "RequireStable", version });
         }
         if flexible {
@@ -152,13 +152,13 @@ impl OffsetFetchRequestTopic {
         if version <= 7 {
             w.str(&self.name, flexible)?;
         }
-        if !(version <= 7) && !self.name.is_empty() {
+        if version > 7 && !self.name.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "Name", version });
         }
         if version <= 7 {
             w.array(&self.partition_indexes, flexible, Writer::i32)?;
         }
-        if !(version <= 7) && !self.partition_indexes.is_empty() {
+        if version > 7 && !self.partition_indexes.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "PartitionIndexes", version });
         }
         if flexible {
@@ -219,7 +219,7 @@ impl OffsetFetchRequestGroup {
         if version >= 8 {
             w.str(&self.group_id, flexible)?;
         }
-        if !(version >= 8) && !self.group_id.is_empty() {
+        if version < 8 && !self.group_id.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "GroupId", version });
         }
         if version >= 9 {
@@ -236,7 +236,7 @@ impl OffsetFetchRequestGroup {
                 OffsetFetchRequestTopics::encode,
             )?;
         }
-        if !(version >= 8) && !self.topics.as_ref().is_some_and(|value| value.is_empty()) {
+        if version < 8 && !self.topics.as_ref().is_some_and(|value| value.is_empty()) {
             return Err(EncodeError::FieldNotInVersion { field: "Topics", version });
         }
         if flexible {
@@ -292,7 +292,7 @@ impl OffsetFetchRequestTopics {
         if version >= 8 {
             w.array(&self.partition_indexes, flexible, Writer::i32)?;
         }
-        if !(version >= 8) && !self.partition_indexes.is_empty() {
+        if version < 8 && !self.partition_indexes.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "PartitionIndexes", version });
         }
         if flexible {

@@ -75,7 +75,7 @@ impl OffsetFetchResponse {
         if version <= 7 {
             w.structs(&self.topics, flexible, version, OffsetFetchResponseTopic::encode)?;
         }
-        if !(version <= 7) && !self.topics.is_empty() {
+        if version > 7 && !self.topics.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "Topics", version });
         }
         if (2..=7).contains(&version) {
@@ -84,7 +84,7 @@ impl OffsetFetchResponse {
         if version >= 8 {
             w.structs(&self.groups, flexible, version, OffsetFetchResponseGroup::encode)?;
         }
-        if !(version >= 8) && !self.groups.is_empty() {
+        if version < 8 && !self.groups.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "Groups", version });
         }
         if flexible {
@@ -130,13 +130,13 @@ impl OffsetFetchResponseTopic {
         if version <= 7 {
             w.str(&self.name, flexible)?;
         }
-        if !(version <= 7) && !self.name.is_empty() {
+        if version > 7 && !self.name.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "Name", version });
         }
         if version <= 7 {
             w.structs(&self.partitions, flexible, version, OffsetFetchResponsePartition::encode)?;
         }
-        if !(version <= 7) && !self.partitions.is_empty() {
+        if version > 7 && !self.partitions.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "Partitions", version });
         }
         if flexible {
@@ -202,13 +202,13 @@ impl OffsetFetchResponsePartition {
         if version <= 7 {
             w.i32(self.partition_index);
         }
-        if !(version <= 7) && self.partition_index != 0 {
+        if version > 7 && self.partition_index != 0 {
             return Err(EncodeError::FieldNotInVersion { field: "PartitionIndex", version });
         }
         if version <= 7 {
             w.i64(self.committed_offset);
         }
-        if !(version <= 7) && self.committed_offset != 0 {
+        if version > 7 && self.committed_offset != 0 {
             return Err(EncodeError::FieldNotInVersion { field: "CommittedOffset", version });
         }
         if (5..=7).contains(&version) {
@@ -217,13 +217,13 @@ impl OffsetFetchResponsePartition {
         if version <= 7 {
             w.nullable_str(self.metadata.as_deref(), flexible)?;
         }
-        if !(version <= 7) && !self.metadata.as_ref().is_some_and(|value| value.is_empty()) {
+        if version > 7 && !self.metadata.as_ref().is_some_and(|value| value.is_empty()) {
             return Err(EncodeError::FieldNotInVersion { field: "Metadata", version });
         }
         if version <= 7 {
             w.i16(self.error_code);
         }
-        if !(version <= 7) && self.error_code != 0 {
+        if version > 7 && self.error_code != 0 {
             return Err(EncodeError::FieldNotInVersion { field: "ErrorCode", version });
         }
         if flexible {
@@ -273,19 +273,19 @@ impl OffsetFetchResponseGroup {
         if version >= 8 {
             w.str(&self.group_id, flexible)?;
         }
-        if !(version >= 8) && !self.group_id.is_empty() {
+        if version < 8 && !self.group_id.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "GroupId", version });
         }
         if version >= 8 {
             w.structs(&self.topics, flexible, version, OffsetFetchResponseTopics::encode)?;
         }
-        if !(version >= 8) && !self.topics.is_empty() {
+        if version < 8 && !self.topics.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "Topics", version });
         }
         if version >= 8 {
             w.i16(self.error_code);
         }
-        if !(version >= 8) && self.error_code != 0 {
+        if version < 8 && self.error_code != 0 {
             return Err(EncodeError::FieldNotInVersion { field: "ErrorCode", version });
         }
         if flexible {
@@ -342,7 +342,7 @@ impl OffsetFetchResponseTopics {
         if version >= 8 {
             w.structs(&self.partitions, flexible, version, OffsetFetchResponsePartitions::encode)?;
         }
-        if !(version >= 8) && !self.partitions.is_empty() {
+        if version < 8 && !self.partitions.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "Partitions", version });
         }
         if flexible {
@@ -408,13 +408,13 @@ impl OffsetFetchResponsePartitions {
         if version >= 8 {
             w.i32(self.partition_index);
         }
-        if !(version >= 8) && self.partition_index != 0 {
+        if version < 8 && self.partition_index != 0 {
             return Err(EncodeError::FieldNotInVersion { field: "PartitionIndex", version });
         }
         if version >= 8 {
             w.i64(self.committed_offset);
         }
-        if !(version >= 8) && self.committed_offset != 0 {
+        if version < 8 && self.committed_offset != 0 {
             return Err(EncodeError::FieldNotInVersion { field: "CommittedOffset", version });
         }
         if version >= 8 {
@@ -423,13 +423,13 @@ impl OffsetFetchResponsePartitions {
         if version >= 8 {
             w.nullable_str(self.metadata.as_deref(), flexible)?;
         }
-        if !(version >= 8) && !self.metadata.as_ref().is_some_and(|value| value.is_empty()) {
+        if version < 8 && !self.metadata.as_ref().is_some_and(|value| value.is_empty()) {
             return Err(EncodeError::FieldNotInVersion { field: "Metadata", version });
         }
         if version >= 8 {
             w.i16(self.error_code);
         }
-        if !(version >= 8) && self.error_code != 0 {
+        if version < 8 && self.error_code != 0 {
             return Err(EncodeError::FieldNotInVersion { field: "ErrorCode", version });
         }
         if flexible {

@@ -76,20 +76,32 @@ impl PartitionChangeRecord {
         let mut tags = r.tag_count(true)?;
         while let Some((tag, mut field)) = r.next_tag(&mut tags)? {
             match tag {
-                0 => out.isr = field.nullable_array(true, 4, Reader::i32)?,
-                1 => out.leader = field.i32()?,
-                2 => out.replicas = field.nullable_array(true, 4, Reader::i32)?,
-                3 => out.removing_replicas = field.nullable_array(true, 4, Reader::i32)?,
-                4 => out.adding_replicas = field.nullable_array(true, 4, Reader::i32)?,
-                5 => out.leader_recovery_state = field.i8()?,
+                0 => {
+                    out.isr = field.nullable_array(true, 4, Reader::i32)?;
+                }
+                1 => {
+                    out.leader = field.i32()?;
+                }
+                2 => {
+                    out.replicas = field.nullable_array(true, 4, Reader::i32)?;
+                }
+                3 => {
+                    out.removing_replicas = field.nullable_array(true, 4, Reader::i32)?;
+                }
+                4 => {
+                    out.adding_replicas = field.nullable_array(true, 4, Reader::i32)?;
+                }
+                5 => {
+                    out.leader_recovery_state = field.i8()?;
+                }
                 8 if version >= 1 => {
-                    out.directories = field.nullable_array(true, 16, Reader::uuid)?
+                    out.directories = field.nullable_array(true, 16, Reader::uuid)?;
                 }
                 6 if version >= 2 => {
-                    out.eligible_leader_replicas = field.nullable_array(true, 4, Reader::i32)?
+                    out.eligible_leader_replicas = field.nullable_array(true, 4, Reader::i32)?;
                 }
                 7 if version >= 2 => {
-                    out.last_known_elr = field.nullable_array(true, 4, Reader::i32)?
+                    out.last_known_elr = field.nullable_array(true, 4, Reader::i32)?;
                 }
                 _ => out.unknown_tagged_fields.push(field.raw_tag(tag)),
             }
@@ -108,30 +120,30 @@ impl PartitionChangeRecord {
         }
         w.i32(self.partition_id);
         w.uuid(self.topic_id);
-        if !(version >= 1) && !self.directories.is_none() {
+        if version < 1 && self.directories.is_some() {
             return Err(EncodeError::FieldNotInVersion { field: "Directories", version });
         }
-        if !(version >= 2) && !self.eligible_leader_replicas.is_none() {
+        if version < 2 && self.eligible_leader_replicas.is_some() {
             return Err(EncodeError::FieldNotInVersion {
                 field: "EligibleLeaderReplicas",
                 version,
             });
         }
-        if !(version >= 2) && !self.last_known_elr.is_none() {
+        if version < 2 && self.last_known_elr.is_some() {
             return Err(EncodeError::FieldNotInVersion { field: "LastKnownElr", version });
         }
         let mut tags: u32 = w.tag_count(&self.unknown_tagged_fields)?;
-        tags += u32::from(!self.isr.is_none());
+        tags += u32::from(self.isr.is_some());
         tags += u32::from(self.leader != -2);
-        tags += u32::from(!self.replicas.is_none());
-        tags += u32::from(!self.removing_replicas.is_none());
-        tags += u32::from(!self.adding_replicas.is_none());
+        tags += u32::from(self.replicas.is_some());
+        tags += u32::from(self.removing_replicas.is_some());
+        tags += u32::from(self.adding_replicas.is_some());
         tags += u32::from(self.leader_recovery_state != -1);
-        tags += u32::from(version >= 2 && !self.eligible_leader_replicas.is_none());
-        tags += u32::from(version >= 2 && !self.last_known_elr.is_none());
-        tags += u32::from(version >= 1 && !self.directories.is_none());
+        tags += u32::from(version >= 2 && self.eligible_leader_replicas.is_some());
+        tags += u32::from(version >= 2 && self.last_known_elr.is_some());
+        tags += u32::from(version >= 1 && self.directories.is_some());
         w.uvarint(tags);
-        if !self.isr.is_none() {
+        if self.isr.is_some() {
             let begun = w.begin_tag(0);
             w.nullable_array(self.isr.as_deref(), true, Writer::i32)?;
             w.end_tag(begun)?;
@@ -141,17 +153,17 @@ impl PartitionChangeRecord {
             w.i32(self.leader);
             w.end_tag(begun)?;
         }
-        if !self.replicas.is_none() {
+        if self.replicas.is_some() {
             let begun = w.begin_tag(2);
             w.nullable_array(self.replicas.as_deref(), true, Writer::i32)?;
             w.end_tag(begun)?;
         }
-        if !self.removing_replicas.is_none() {
+        if self.removing_replicas.is_some() {
             let begun = w.begin_tag(3);
             w.nullable_array(self.removing_replicas.as_deref(), true, Writer::i32)?;
             w.end_tag(begun)?;
         }
-        if !self.adding_replicas.is_none() {
+        if self.adding_replicas.is_some() {
             let begun = w.begin_tag(4);
             w.nullable_array(self.adding_replicas.as_deref(), true, Writer::i32)?;
             w.end_tag(begun)?;
@@ -161,17 +173,17 @@ impl PartitionChangeRecord {
             w.i8(self.leader_recovery_state);
             w.end_tag(begun)?;
         }
-        if version >= 2 && !self.eligible_leader_replicas.is_none() {
+        if version >= 2 && self.eligible_leader_replicas.is_some() {
             let begun = w.begin_tag(6);
             w.nullable_array(self.eligible_leader_replicas.as_deref(), true, Writer::i32)?;
             w.end_tag(begun)?;
         }
-        if version >= 2 && !self.last_known_elr.is_none() {
+        if version >= 2 && self.last_known_elr.is_some() {
             let begun = w.begin_tag(7);
             w.nullable_array(self.last_known_elr.as_deref(), true, Writer::i32)?;
             w.end_tag(begun)?;
         }
-        if version >= 1 && !self.directories.is_none() {
+        if version >= 1 && self.directories.is_some() {
             let begun = w.begin_tag(8);
             w.nullable_array(self.directories.as_deref(), true, Writer::uuid)?;
             w.end_tag(begun)?;

@@ -92,12 +92,14 @@ impl PartitionRecord {
         let mut tags = r.tag_count(true)?;
         while let Some((tag, mut field)) = r.next_tag(&mut tags)? {
             match tag {
-                0 => out.leader_recovery_state = field.i8()?,
+                0 => {
+                    out.leader_recovery_state = field.i8()?;
+                }
                 1 if version >= 2 => {
-                    out.eligible_leader_replicas = field.nullable_array(true, 4, Reader::i32)?
+                    out.eligible_leader_replicas = field.nullable_array(true, 4, Reader::i32)?;
                 }
                 2 if version >= 2 => {
-                    out.last_known_elr = field.nullable_array(true, 4, Reader::i32)?
+                    out.last_known_elr = field.nullable_array(true, 4, Reader::i32)?;
                 }
                 _ => out.unknown_tagged_fields.push(field.raw_tag(tag)),
             }
@@ -126,34 +128,34 @@ impl PartitionRecord {
         if version >= 1 {
             w.array(&self.directories, true, Writer::uuid)?;
         }
-        if !(version >= 1) && !self.directories.is_empty() {
+        if version < 1 && !self.directories.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "Directories", version });
         }
-        if !(version >= 2) && !self.eligible_leader_replicas.is_none() {
+        if version < 2 && self.eligible_leader_replicas.is_some() {
             return Err(EncodeError::FieldNotInVersion {
                 field: "EligibleLeaderReplicas",
                 version,
             });
         }
-        if !(version >= 2) && !self.last_known_elr.is_none() {
+        if version < 2 && self.last_known_elr.is_some() {
             return Err(EncodeError::FieldNotInVersion { field: "LastKnownElr", version });
         }
         let mut tags: u32 = w.tag_count(&self.unknown_tagged_fields)?;
         tags += u32::from(self.leader_recovery_state != 0);
-        tags += u32::from(version >= 2 && !self.eligible_leader_replicas.is_none());
-        tags += u32::from(version >= 2 && !self.last_known_elr.is_none());
+        tags += u32::from(version >= 2 && self.eligible_leader_replicas.is_some());
+        tags += u32::from(version >= 2 && self.last_known_elr.is_some());
         w.uvarint(tags);
         if self.leader_recovery_state != 0 {
             let begun = w.begin_tag(0);
             w.i8(self.leader_recovery_state);
             w.end_tag(begun)?;
         }
-        if version >= 2 && !self.eligible_leader_replicas.is_none() {
+        if version >= 2 && self.eligible_leader_replicas.is_some() {
             let begun = w.begin_tag(1);
             w.nullable_array(self.eligible_leader_replicas.as_deref(), true, Writer::i32)?;
             w.end_tag(begun)?;
         }
-        if version >= 2 && !self.last_known_elr.is_none() {
+        if version >= 2 && self.last_known_elr.is_some() {
             let begun = w.begin_tag(2);
             w.nullable_array(self.last_known_elr.as_deref(), true, Writer::i32)?;
             w.end_tag(begun)?;

@@ -48,7 +48,7 @@ impl ProduceResponse {
             match tag {
                 0 if version >= 10 => {
                     out.node_endpoints =
-                        field.structs(flexible, 1, version, NodeEndpoint::decode)?
+                        field.structs(flexible, 1, version, NodeEndpoint::decode)?;
                 }
                 _ => {}
             }
@@ -68,7 +68,7 @@ impl ProduceResponse {
         let flexible = version >= 9;
         w.structs(&self.responses, flexible, version, TopicProduceResponse::encode)?;
         w.i32(self.throttle_time_ms);
-        if !(version >= 10) && !self.node_endpoints.is_empty() {
+        if version < 10 && !self.node_endpoints.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "NodeEndpoints", version });
         }
         if flexible {
@@ -193,7 +193,7 @@ impl PartitionProduceResponse {
         while let Some((tag, mut field)) = r.next_tag(&mut tags)? {
             match tag {
                 0 if version >= 10 => {
-                    out.current_leader = LeaderIdAndEpoch::decode(&mut field, version)?
+                    out.current_leader = LeaderIdAndEpoch::decode(&mut field, version)?;
                 }
                 _ => {}
             }
@@ -217,7 +217,7 @@ impl PartitionProduceResponse {
         if version >= 8 {
             w.nullable_str(self.error_message.as_deref(), flexible)?;
         }
-        if !(version >= 10) && self.current_leader != LeaderIdAndEpoch::default() {
+        if version < 10 && self.current_leader != LeaderIdAndEpoch::default() {
             return Err(EncodeError::FieldNotInVersion { field: "CurrentLeader", version });
         }
         if flexible {
@@ -269,13 +269,13 @@ impl BatchIndexAndErrorMessage {
         if version >= 8 {
             w.i32(self.batch_index);
         }
-        if !(version >= 8) && self.batch_index != 0 {
+        if version < 8 && self.batch_index != 0 {
             return Err(EncodeError::FieldNotInVersion { field: "BatchIndex", version });
         }
         if version >= 8 {
             w.nullable_str(self.batch_index_error_message.as_deref(), flexible)?;
         }
-        if !(version >= 8) && !self.batch_index_error_message.is_none() {
+        if version < 8 && self.batch_index_error_message.is_some() {
             return Err(EncodeError::FieldNotInVersion {
                 field: "BatchIndexErrorMessage",
                 version,
@@ -323,13 +323,13 @@ impl LeaderIdAndEpoch {
         if version >= 10 {
             w.i32(self.leader_id);
         }
-        if !(version >= 10) && self.leader_id != -1 {
+        if version < 10 && self.leader_id != -1 {
             return Err(EncodeError::FieldNotInVersion { field: "LeaderId", version });
         }
         if version >= 10 {
             w.i32(self.leader_epoch);
         }
-        if !(version >= 10) && self.leader_epoch != -1 {
+        if version < 10 && self.leader_epoch != -1 {
             return Err(EncodeError::FieldNotInVersion { field: "LeaderEpoch", version });
         }
         if flexible {
@@ -384,25 +384,25 @@ impl NodeEndpoint {
         if version >= 10 {
             w.i32(self.node_id);
         }
-        if !(version >= 10) && self.node_id != 0 {
+        if version < 10 && self.node_id != 0 {
             return Err(EncodeError::FieldNotInVersion { field: "NodeId", version });
         }
         if version >= 10 {
             w.str(&self.host, flexible)?;
         }
-        if !(version >= 10) && !self.host.is_empty() {
+        if version < 10 && !self.host.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "Host", version });
         }
         if version >= 10 {
             w.i32(self.port);
         }
-        if !(version >= 10) && self.port != 0 {
+        if version < 10 && self.port != 0 {
             return Err(EncodeError::FieldNotInVersion { field: "Port", version });
         }
         if version >= 10 {
             w.nullable_str(self.rack.as_deref(), flexible)?;
         }
-        if !(version >= 10) && !self.rack.is_none() {
+        if version < 10 && self.rack.is_some() {
             return Err(EncodeError::FieldNotInVersion { field: "Rack", version });
         }
         if flexible {
@@ -464,7 +464,7 @@ pub mod borrowed {
                             1,
                             version,
                             NodeEndpointRef::decode_in,
-                        )?
+                        )?;
                     }
                     _ => {}
                 }
@@ -484,7 +484,7 @@ pub mod borrowed {
             let flexible = version >= 9;
             w.structs(self.responses, flexible, version, TopicProduceResponseRef::encode_in)?;
             w.i32(self.throttle_time_ms);
-            if !(version >= 10) && !self.node_endpoints.is_empty() {
+            if version < 10 && !self.node_endpoints.is_empty() {
                 return Err(EncodeError::FieldNotInVersion { field: "NodeEndpoints", version });
             }
             if flexible {
@@ -628,7 +628,7 @@ pub mod borrowed {
                 match tag {
                     0 if version >= 10 => {
                         out.current_leader =
-                            LeaderIdAndEpochRef::decode_in(&mut field, arena, version)?
+                            LeaderIdAndEpochRef::decode_in(&mut field, arena, version)?;
                     }
                     _ => {}
                 }
@@ -657,7 +657,7 @@ pub mod borrowed {
             if version >= 8 {
                 w.nullable_str(self.error_message, flexible)?;
             }
-            if !(version >= 10) && self.current_leader != LeaderIdAndEpochRef::default() {
+            if version < 10 && self.current_leader != LeaderIdAndEpochRef::default() {
                 return Err(EncodeError::FieldNotInVersion { field: "CurrentLeader", version });
             }
             if flexible {
@@ -715,13 +715,13 @@ pub mod borrowed {
             if version >= 8 {
                 w.i32(self.batch_index);
             }
-            if !(version >= 8) && self.batch_index != 0 {
+            if version < 8 && self.batch_index != 0 {
                 return Err(EncodeError::FieldNotInVersion { field: "BatchIndex", version });
             }
             if version >= 8 {
                 w.nullable_str(self.batch_index_error_message, flexible)?;
             }
-            if !(version >= 8) && self.batch_index_error_message.is_some() {
+            if version < 8 && self.batch_index_error_message.is_some() {
                 return Err(EncodeError::FieldNotInVersion {
                     field: "BatchIndexErrorMessage",
                     version,
@@ -769,13 +769,13 @@ pub mod borrowed {
             if version >= 10 {
                 w.i32(self.leader_id);
             }
-            if !(version >= 10) && self.leader_id != -1 {
+            if version < 10 && self.leader_id != -1 {
                 return Err(EncodeError::FieldNotInVersion { field: "LeaderId", version });
             }
             if version >= 10 {
                 w.i32(self.leader_epoch);
             }
-            if !(version >= 10) && self.leader_epoch != -1 {
+            if version < 10 && self.leader_epoch != -1 {
                 return Err(EncodeError::FieldNotInVersion { field: "LeaderEpoch", version });
             }
             if flexible {
@@ -834,25 +834,25 @@ pub mod borrowed {
             if version >= 10 {
                 w.i32(self.node_id);
             }
-            if !(version >= 10) && self.node_id != 0 {
+            if version < 10 && self.node_id != 0 {
                 return Err(EncodeError::FieldNotInVersion { field: "NodeId", version });
             }
             if version >= 10 {
                 w.str(self.host, flexible)?;
             }
-            if !(version >= 10) && !self.host.is_empty() {
+            if version < 10 && !self.host.is_empty() {
                 return Err(EncodeError::FieldNotInVersion { field: "Host", version });
             }
             if version >= 10 {
                 w.i32(self.port);
             }
-            if !(version >= 10) && self.port != 0 {
+            if version < 10 && self.port != 0 {
                 return Err(EncodeError::FieldNotInVersion { field: "Port", version });
             }
             if version >= 10 {
                 w.nullable_str(self.rack, flexible)?;
             }
-            if !(version >= 10) && self.rack.is_some() {
+            if version < 10 && self.rack.is_some() {
                 return Err(EncodeError::FieldNotInVersion { field: "Rack", version });
             }
             if flexible {

@@ -90,7 +90,7 @@ impl QuorumStateData {
         if version <= 0 {
             w.str(&self.cluster_id, true)?;
         }
-        if !(version <= 0) && !self.cluster_id.is_empty() {
+        if version > 0 && !self.cluster_id.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "ClusterId", version });
         }
         w.i32(self.leader_id);
@@ -99,19 +99,19 @@ impl QuorumStateData {
         if version >= 1 {
             w.uuid(self.voted_directory_id);
         }
-        if !(version >= 1) && self.voted_directory_id != Uuid::ZERO {
+        if version < 1 && self.voted_directory_id != Uuid::ZERO {
             return Err(EncodeError::FieldNotInVersion { field: "VotedDirectoryId", version });
         }
         if version <= 0 {
             w.i64(self.applied_offset);
         }
-        if !(version <= 0) && self.applied_offset != 0 {
+        if version > 0 && self.applied_offset != 0 {
             return Err(EncodeError::FieldNotInVersion { field: "AppliedOffset", version });
         }
         if version <= 0 {
             w.nullable_structs(self.current_voters.as_deref(), true, version, Voter::encode)?;
         }
-        if !(version <= 0) && !self.current_voters.as_ref().is_some_and(|value| value.is_empty()) {
+        if version > 0 && !self.current_voters.as_ref().is_some_and(|value| value.is_empty()) {
             return Err(EncodeError::FieldNotInVersion { field: "CurrentVoters", version });
         }
         let tags: u32 = w.tag_count(&self.unknown_tagged_fields)?;
@@ -153,7 +153,7 @@ impl Voter {
         if version <= 0 {
             w.i32(self.voter_id);
         }
-        if !(version <= 0) && self.voter_id != 0 {
+        if version > 0 && self.voter_id != 0 {
             return Err(EncodeError::FieldNotInVersion { field: "VoterId", version });
         }
         let tags: u32 = w.tag_count(&self.unknown_tagged_fields)?;

@@ -87,9 +87,11 @@ impl RegisterBrokerRecord {
         let mut tags = r.tag_count(true)?;
         while let Some((tag, mut field)) = r.next_tag(&mut tags)? {
             match tag {
-                0 if version >= 3 => out.log_dirs = field.array(true, 16, Reader::uuid)?,
+                0 if version >= 3 => {
+                    out.log_dirs = field.array(true, 16, Reader::uuid)?;
+                }
                 1 if version >= 4 => {
-                    out.cordoned_log_dirs = field.nullable_array(true, 16, Reader::uuid)?
+                    out.cordoned_log_dirs = field.nullable_array(true, 16, Reader::uuid)?;
                 }
                 _ => out.unknown_tagged_fields.push(field.raw_tag(tag)),
             }
@@ -110,7 +112,7 @@ impl RegisterBrokerRecord {
         if version >= 2 {
             w.bool(self.is_migrating_zk_broker);
         }
-        if !(version >= 2) && self.is_migrating_zk_broker {
+        if version < 2 && self.is_migrating_zk_broker {
             return Err(EncodeError::FieldNotInVersion { field: "IsMigratingZkBroker", version });
         }
         w.uuid(self.incarnation_id);
@@ -122,25 +124,25 @@ impl RegisterBrokerRecord {
         if version >= 1 {
             w.bool(self.in_controlled_shutdown);
         }
-        if !(version >= 1) && self.in_controlled_shutdown {
+        if version < 1 && self.in_controlled_shutdown {
             return Err(EncodeError::FieldNotInVersion { field: "InControlledShutdown", version });
         }
-        if !(version >= 3) && !self.log_dirs.is_empty() {
+        if version < 3 && !self.log_dirs.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "LogDirs", version });
         }
-        if !(version >= 4) && !self.cordoned_log_dirs.is_none() {
+        if version < 4 && self.cordoned_log_dirs.is_some() {
             return Err(EncodeError::FieldNotInVersion { field: "CordonedLogDirs", version });
         }
         let mut tags: u32 = w.tag_count(&self.unknown_tagged_fields)?;
         tags += u32::from(version >= 3 && !self.log_dirs.is_empty());
-        tags += u32::from(version >= 4 && !self.cordoned_log_dirs.is_none());
+        tags += u32::from(version >= 4 && self.cordoned_log_dirs.is_some());
         w.uvarint(tags);
         if version >= 3 && !self.log_dirs.is_empty() {
             let begun = w.begin_tag(0);
             w.array(&self.log_dirs, true, Writer::uuid)?;
             w.end_tag(begun)?;
         }
-        if version >= 4 && !self.cordoned_log_dirs.is_none() {
+        if version >= 4 && self.cordoned_log_dirs.is_some() {
             let begun = w.begin_tag(1);
             w.nullable_array(self.cordoned_log_dirs.as_deref(), true, Writer::uuid)?;
             w.end_tag(begun)?;
@@ -228,7 +230,7 @@ impl Default for BrokerFeature {
 }
 
 impl BrokerFeature {
-    fn decode(r: &mut Reader<'_>, version: i16) -> Result<Self, DecodeError> {
+    fn decode(r: &mut Reader<'_>, _version: i16) -> Result<Self, DecodeError> {
         let mut out = Self::default();
         out.name = r.string(true)?;
         out.min_supported_version = r.i16()?;
@@ -240,7 +242,7 @@ impl BrokerFeature {
         Ok(out)
     }
 
-    fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
+    fn encode(&self, w: &mut Writer, _version: i16) -> Result<(), EncodeError> {
         w.str(&self.name, true)?;
         w.i16(self.min_supported_version);
         w.i16(self.max_supported_version);

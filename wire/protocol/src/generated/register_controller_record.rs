@@ -163,7 +163,7 @@ impl Default for ControllerFeature {
 }
 
 impl ControllerFeature {
-    fn decode(r: &mut Reader<'_>, version: i16) -> Result<Self, DecodeError> {
+    fn decode(r: &mut Reader<'_>, _version: i16) -> Result<Self, DecodeError> {
         let mut out = Self::default();
         out.name = r.string(true)?;
         out.min_supported_version = r.i16()?;
@@ -175,7 +175,7 @@ impl ControllerFeature {
         Ok(out)
     }
 
-    fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
+    fn encode(&self, w: &mut Writer, _version: i16) -> Result<(), EncodeError> {
         w.str(&self.name, true)?;
         w.i16(self.min_supported_version);
         w.i16(self.max_supported_version);

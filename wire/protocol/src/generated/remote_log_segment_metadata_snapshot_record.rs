@@ -85,7 +85,9 @@ impl RemoteLogSegmentMetadataSnapshotRecord {
         let mut tags = r.tag_count(true)?;
         while let Some((tag, mut field)) = r.next_tag(&mut tags)? {
             match tag {
-                0 => out.txn_index_empty = field.bool()?,
+                0 => {
+                    out.txn_index_empty = field.bool()?;
+                }
                 _ => out.unknown_tagged_fields.push(field.raw_tag(tag)),
             }
             r.close_tag(&field);

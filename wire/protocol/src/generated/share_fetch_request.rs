@@ -114,7 +114,7 @@ impl ShareFetchRequest {
         if version >= 2 {
             w.bool(self.is_renew_ack);
         }
-        if !(version >= 2) && self.is_renew_ack {
+        if version < 2 && self.is_renew_ack {
             return Err(EncodeError::FieldNotInVersion { field: "IsRenewAck", version });
         }
         w.structs(&self.topics, true, version, FetchTopic::encode)?;

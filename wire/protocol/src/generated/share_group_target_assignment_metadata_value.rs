@@ -43,7 +43,9 @@ impl ShareGroupTargetAssignmentMetadataValue {
         let mut tags = r.tag_count(true)?;
         while let Some((tag, mut field)) = r.next_tag(&mut tags)? {
             match tag {
-                0 => out.assignment_timestamp = field.i64()?,
+                0 => {
+                    out.assignment_timestamp = field.i64()?;
+                }
                 _ => out.unknown_tagged_fields.push(field.raw_tag(tag)),
             }
             r.close_tag(&field);

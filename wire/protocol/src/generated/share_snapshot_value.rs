@@ -71,7 +71,9 @@ impl ShareSnapshotValue {
         let mut tags = r.tag_count(true)?;
         while let Some((tag, mut field)) = r.next_tag(&mut tags)? {
             match tag {
-                0 => out.delivery_complete_count = field.i32()?,
+                0 => {
+                    out.delivery_complete_count = field.i32()?;
+                }
                 _ => out.unknown_tagged_fields.push(field.raw_tag(tag)),
             }
             r.close_tag(&field);

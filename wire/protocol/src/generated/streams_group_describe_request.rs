@@ -66,7 +66,7 @@ impl StreamsGroupDescribeRequest {
         if version >= 1 {
             w.bool(self.include_topology_description);
         }
-        if !(version >= 1) && self.include_topology_description {
+        if version < 1 && self.include_topology_description {
             return Err(EncodeError::FieldNotInVersion {
                 field: "IncludeTopologyDescription",
                 version,

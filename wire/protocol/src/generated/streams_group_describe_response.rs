@@ -153,13 +153,13 @@ impl DescribedGroup {
                 value.encode(w, version)?;
             }
         }
-        if !(version >= 1) && !self.topology_description.is_none() {
+        if version < 1 && self.topology_description.is_some() {
             return Err(EncodeError::FieldNotInVersion { field: "TopologyDescription", version });
         }
         if version >= 1 {
             w.i8(self.topology_description_status);
         }
-        if !(version >= 1) && self.topology_description_status != 0 {
+        if version < 1 && self.topology_description_status != 0 {
             return Err(EncodeError::FieldNotInVersion {
                 field: "TopologyDescriptionStatus",
                 version,
@@ -616,13 +616,13 @@ impl TopologyDescription {
         if version >= 1 {
             w.structs(&self.subtopologies, true, version, TopologyDescriptionSubtopology::encode)?;
         }
-        if !(version >= 1) && !self.subtopologies.is_empty() {
+        if version < 1 && !self.subtopologies.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "Subtopologies", version });
         }
         if version >= 1 {
             w.structs(&self.global_stores, true, version, TopologyDescriptionGlobalStore::encode)?;
         }
-        if !(version >= 1) && !self.global_stores.is_empty() {
+        if version < 1 && !self.global_stores.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "GlobalStores", version });
         }
         w.uvarint(0);
@@ -663,13 +663,13 @@ impl TopologyDescriptionSubtopology {
         if version >= 1 {
             w.str(&self.subtopology_id, true)?;
         }
-        if !(version >= 1) && !self.subtopology_id.is_empty() {
+        if version < 1 && !self.subtopology_id.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "SubtopologyId", version });
         }
         if version >= 1 {
             w.structs(&self.nodes, true, version, TopologyDescriptionNode::encode)?;
         }
-        if !(version >= 1) && !self.nodes.is_empty() {
+        if version < 1 && !self.nodes.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "Nodes", version });
         }
         w.uvarint(0);
@@ -737,37 +737,37 @@ impl TopologyDescriptionNode {
         if version >= 1 {
             w.str(&self.name, true)?;
         }
-        if !(version >= 1) && !self.name.is_empty() {
+        if version < 1 && !self.name.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "Name", version });
         }
         if version >= 1 {
             w.i8(self.node_type);
         }
-        if !(version >= 1) && self.node_type != 0 {
+        if version < 1 && self.node_type != 0 {
             return Err(EncodeError::FieldNotInVersion { field: "NodeType", version });
         }
         if version >= 1 {
             w.strings(&self.source_topics, true)?;
         }
-        if !(version >= 1) && !self.source_topics.is_empty() {
+        if version < 1 && !self.source_topics.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "SourceTopics", version });
         }
         if version >= 1 {
             w.nullable_str(self.sink_topic.as_deref(), true)?;
         }
-        if !(version >= 1) && !self.sink_topic.is_none() {
+        if version < 1 && self.sink_topic.is_some() {
             return Err(EncodeError::FieldNotInVersion { field: "SinkTopic", version });
         }
         if version >= 1 {
             w.strings(&self.stores, true)?;
         }
-        if !(version >= 1) && !self.stores.is_empty() {
+        if version < 1 && !self.stores.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "Stores", version });
         }
         if version >= 1 {
             w.strings(&self.successors, true)?;
         }
-        if !(version >= 1) && !self.successors.is_empty() {
+        if version < 1 && !self.successors.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "Successors", version });
         }
         w.uvarint(0);
@@ -811,13 +811,13 @@ impl TopologyDescriptionGlobalStore {
         if version >= 1 {
             self.source.encode(w, version)?;
         }
-        if !(version >= 1) && self.source != TopologyDescriptionNode::default() {
+        if version < 1 && self.source != TopologyDescriptionNode::default() {
             return Err(EncodeError::FieldNotInVersion { field: "Source", version });
         }
         if version >= 1 {
             self.processor.encode(w, version)?;
         }
-        if !(version >= 1) && self.processor != TopologyDescriptionNode::default() {
+        if version < 1 && self.processor != TopologyDescriptionNode::default() {
             return Err(EncodeError::FieldNotInVersion { field: "Processor", version });
         }
         w.uvarint(0);

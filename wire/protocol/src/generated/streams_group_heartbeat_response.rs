@@ -127,7 +127,7 @@ impl StreamsGroupHeartbeatResponse {
         if version <= 0 {
             w.i32(self.acceptable_recovery_lag_legacy);
         }
-        if !(version <= 0) && self.acceptable_recovery_lag_legacy != 0 {
+        if version > 0 && self.acceptable_recovery_lag_legacy != 0 {
             return Err(EncodeError::FieldNotInVersion {
                 field: "AcceptableRecoveryLagLegacy",
                 version,
@@ -144,7 +144,7 @@ impl StreamsGroupHeartbeatResponse {
         if version >= 1 {
             w.bool(self.topology_description_required);
         }
-        if !(version >= 1) && self.topology_description_required {
+        if version < 1 && self.topology_description_required {
             return Err(EncodeError::FieldNotInVersion {
                 field: "TopologyDescriptionRequired",
                 version,

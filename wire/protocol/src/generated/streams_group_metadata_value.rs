@@ -60,13 +60,19 @@ impl StreamsGroupMetadataValue {
         let mut tags = r.tag_count(true)?;
         while let Some((tag, mut field)) = r.next_tag(&mut tags)? {
             match tag {
-                0 => out.validated_topology_epoch = field.i32()?,
+                0 => {
+                    out.validated_topology_epoch = field.i32()?;
+                }
                 1 => {
                     out.last_assignment_configs =
-                        field.nullable_structs(true, 2, version, LastAssignmentConfig::decode)?
+                        field.nullable_structs(true, 2, version, LastAssignmentConfig::decode)?;
                 }
-                2 => out.stored_description_topology_epoch = field.i32()?,
-                3 => out.failed_description_topology_epoch = field.i32()?,
+                2 => {
+                    out.stored_description_topology_epoch = field.i32()?;
+                }
+                3 => {
+                    out.failed_description_topology_epoch = field.i32()?;
+                }
                 _ => out.unknown_tagged_fields.push(field.raw_tag(tag)),
             }
             r.close_tag(&field);
@@ -86,7 +92,7 @@ impl StreamsGroupMetadataValue {
         w.i64(self.metadata_hash);
         let mut tags: u32 = w.tag_count(&self.unknown_tagged_fields)?;
         tags += u32::from(self.validated_topology_epoch != -1);
-        tags += u32::from(!self.last_assignment_configs.is_none());
+        tags += u32::from(self.last_assignment_configs.is_some());
         tags += u32::from(self.stored_description_topology_epoch != -1);
         tags += u32::from(self.failed_description_topology_epoch != -1);
         w.uvarint(tags);
@@ -95,7 +101,7 @@ impl StreamsGroupMetadataValue {
             w.i32(self.validated_topology_epoch);
             w.end_tag(begun)?;
         }
-        if !self.last_assignment_configs.is_none() {
+        if self.last_assignment_configs.is_some() {
             let begun = w.begin_tag(1);
             w.nullable_structs(
                 self.last_assignment_configs.as_deref(),

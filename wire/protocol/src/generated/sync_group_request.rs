@@ -89,7 +89,7 @@ impl SyncGroupRequest {
         if version >= 3 {
             w.nullable_str(self.group_instance_id.as_deref(), flexible)?;
         }
-        if !(version >= 3) && !self.group_instance_id.is_none() {
+        if version < 3 && self.group_instance_id.is_some() {
             return Err(EncodeError::FieldNotInVersion { field: "GroupInstanceId", version });
         }
         if version >= 5 {

@@ -82,10 +82,18 @@ impl TransactionLogValue {
         let mut tags = r.tag_count(flexible)?;
         while let Some((tag, mut field)) = r.next_tag(&mut tags)? {
             match tag {
-                0 => out.previous_producer_id = field.i64()?,
-                1 => out.next_producer_id = field.i64()?,
-                3 => out.next_producer_epoch = field.i16()?,
-                2 => out.client_transaction_version = field.i16()?,
+                0 => {
+                    out.previous_producer_id = field.i64()?;
+                }
+                1 => {
+                    out.next_producer_id = field.i64()?;
+                }
+                3 => {
+                    out.next_producer_epoch = field.i16()?;
+                }
+                2 => {
+                    out.client_transaction_version = field.i16()?;
+                }
                 _ => out.unknown_tagged_fields.push(field.raw_tag(tag)),
             }
             r.close_tag(&field);
@@ -103,14 +111,14 @@ impl TransactionLogValue {
         }
         let flexible = version >= 1;
         w.i64(self.producer_id);
-        if !(version >= 1) && self.previous_producer_id != -1 {
+        if version < 1 && self.previous_producer_id != -1 {
             return Err(EncodeError::FieldNotInVersion { field: "PreviousProducerId", version });
         }
-        if !(version >= 1) && self.next_producer_id != -1 {
+        if version < 1 && self.next_producer_id != -1 {
             return Err(EncodeError::FieldNotInVersion { field: "NextProducerId", version });
         }
         w.i16(self.producer_epoch);
-        if !(version >= 1) && self.next_producer_epoch != -1 {
+        if version < 1 && self.next_producer_epoch != -1 {
             return Err(EncodeError::FieldNotInVersion { field: "NextProducerEpoch", version });
         }
         w.i32(self.transaction_timeout_ms);
@@ -123,7 +131,7 @@ impl TransactionLogValue {
         )?;
         w.i64(self.transaction_last_update_timestamp_ms);
         w.i64(self.transaction_start_timestamp_ms);
-        if !(version >= 1) && self.client_transaction_version != 0 {
+        if version < 1 && self.client_transaction_version != 0 {
             return Err(EncodeError::FieldNotInVersion {
                 field: "ClientTransactionVersion",
                 version,

@@ -95,7 +95,7 @@ impl TxnOffsetCommitRequest {
         if version >= 3 {
             w.i32(self.generation_id_or_member_epoch);
         }
-        if !(version >= 3) && self.generation_id_or_member_epoch != -1 {
+        if version < 3 && self.generation_id_or_member_epoch != -1 {
             return Err(EncodeError::FieldNotInVersion {
                 field: "GenerationIdOrMemberEpoch",
                 version,
@@ -104,13 +104,13 @@ impl TxnOffsetCommitRequest {
         if version >= 3 {
             w.str(&self.member_id, flexible)?;
         }
-        if !(version >= 3) && !self.member_id.is_empty() {
+        if version < 3 && !self.member_id.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "MemberId", version });
         }
         if version >= 3 {
             w.nullable_str(self.group_instance_id.as_deref(), flexible)?;
         }
-        if !(version >= 3) && !self.group_instance_id.is_none() {
+        if version < 3 && self.group_instance_id.is_some() {
             return Err(EncodeError::FieldNotInVersion { field: "GroupInstanceId", version });
         }
         w.structs(&self.topics, flexible, version, TxnOffsetCommitRequestTopic::encode)?;

@@ -62,7 +62,7 @@ impl UpdateFeaturesRequest {
         if version >= 1 {
             w.bool(self.validate_only);
         }
-        if !(version >= 1) && self.validate_only {
+        if version < 1 && self.validate_only {
             return Err(EncodeError::FieldNotInVersion { field: "ValidateOnly", version });
         }
         w.uvarint(0);
@@ -116,13 +116,13 @@ impl FeatureUpdateKey {
         if version <= 0 {
             w.bool(self.allow_downgrade);
         }
-        if !(version <= 0) && self.allow_downgrade {
+        if version > 0 && self.allow_downgrade {
             return Err(EncodeError::FieldNotInVersion { field: "AllowDowngrade", version });
         }
         if version >= 1 {
             w.i8(self.upgrade_type);
         }
-        if !(version >= 1) && self.upgrade_type != 1 {
+        if version < 1 && self.upgrade_type != 1 {
             return Err(EncodeError::FieldNotInVersion { field: "UpgradeType", version });
         }
         w.uvarint(0);

@@ -44,7 +44,9 @@ impl UpdateRaftVoterResponse {
         let mut tags = r.tag_count(true)?;
         while let Some((tag, mut field)) = r.next_tag(&mut tags)? {
             match tag {
-                0 => out.current_leader = CurrentLeader::decode(&mut field, version)?,
+                0 => {
+                    out.current_leader = CurrentLeader::decode(&mut field, version)?;
+                }
                 _ => {}
             }
             r.close_tag(&field);

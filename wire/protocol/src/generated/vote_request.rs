@@ -174,7 +174,7 @@ impl PartitionData {
         if version >= 2 {
             w.bool(self.pre_vote);
         }
-        if !(version >= 2) && self.pre_vote {
+        if version < 2 && self.pre_vote {
             return Err(EncodeError::FieldNotInVersion { field: "PreVote", version });
         }
         w.uvarint(0);

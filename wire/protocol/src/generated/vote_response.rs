@@ -45,7 +45,7 @@ impl VoteResponse {
         while let Some((tag, mut field)) = r.next_tag(&mut tags)? {
             match tag {
                 0 if version >= 1 => {
-                    out.node_endpoints = field.structs(true, 1, version, NodeEndpoint::decode)?
+                    out.node_endpoints = field.structs(true, 1, version, NodeEndpoint::decode)?;
                 }
                 _ => {}
             }
@@ -64,7 +64,7 @@ impl VoteResponse {
         }
         w.i16(self.error_code);
         w.structs(&self.topics, true, version, TopicData::encode)?;
-        if !(version >= 1) && !self.node_endpoints.is_empty() {
+        if version < 1 && !self.node_endpoints.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "NodeEndpoints", version });
         }
         let mut tags: u32 = 0;
@@ -201,19 +201,19 @@ impl NodeEndpoint {
         if version >= 1 {
             w.i32(self.node_id);
         }
-        if !(version >= 1) && self.node_id != 0 {
+        if version < 1 && self.node_id != 0 {
             return Err(EncodeError::FieldNotInVersion { field: "NodeId", version });
         }
         if version >= 1 {
             w.str(&self.host, true)?;
         }
-        if !(version >= 1) && !self.host.is_empty() {
+        if version < 1 && !self.host.is_empty() {
             return Err(EncodeError::FieldNotInVersion { field: "Host", version });
         }
         if version >= 1 {
             w.u16(self.port);
         }
-        if !(version >= 1) && self.port != 0 {
+        if version < 1 && self.port != 0 {
             return Err(EncodeError::FieldNotInVersion { field: "Port", version });
         }
         w.uvarint(0);

@@ -187,7 +187,7 @@ impl Default for KraftVersionFeature {
 }
 
 impl KraftVersionFeature {
-    fn decode(r: &mut Reader<'_>, version: i16) -> Result<Self, DecodeError> {
+    fn decode(r: &mut Reader<'_>, _version: i16) -> Result<Self, DecodeError> {
         let mut out = Self::default();
         out.min_supported_version = r.i16()?;
         out.max_supported_version = r.i16()?;
@@ -198,7 +198,7 @@ impl KraftVersionFeature {
         Ok(out)
     }
 
-    fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
+    fn encode(&self, w: &mut Writer, _version: i16) -> Result<(), EncodeError> {
         w.i16(self.min_supported_version);
         w.i16(self.max_supported_version);
         let tags: u32 = w.tag_count(&self.unknown_tagged_fields)?;
