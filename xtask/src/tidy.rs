@@ -174,7 +174,7 @@ fn check_licences(metadata: &Value, findings: &mut Vec<String>) {
         let known = licence
             .split(" OR ")
             .flat_map(|one| one.split('/'))
-            .any(|one| one.split(" AND ").all(|part| known_licence(part)));
+            .any(|one| one.split(" AND ").all(known_licence));
         if !known {
             findings.push(format!("{}: licence `{licence}`", text(package, "name")));
         }

@@ -218,7 +218,7 @@ fn decode(
         match condition(plan.inline, plan.all) {
             None => body.push_str(&format!("out.{name} = {value};\n")),
             Some(condition) => {
-                body.push_str(&format!("if {condition} {{\nout.{name} = {value};\n}}\n"))
+                body.push_str(&format!("if {condition} {{\nout.{name} = {value};\n}}\n"));
             }
         }
     }
@@ -331,7 +331,7 @@ fn encode(message: &Message, plans: &[Plan<'_>], top: bool, out: &mut String) ->
         for (tag, range, plan) in &tagged {
             let set = is_set(message, plan)?;
             let when = condition(*range, message.versions.intersect(message.flexible));
-            let present = when.map_or(set.clone(), |when| format!("{when} && {set}"));
+            let present = when.map_or_else(|| set.clone(), |when| format!("{when} && {set}"));
             let _ = writeln!(count, "tags += u32::from({present});");
             let value = write_value(message, plan)?;
             let _ = writeln!(

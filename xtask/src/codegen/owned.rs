@@ -270,7 +270,7 @@ fn decode(message: &Message, plans: &[Plan<'_>], top: bool, out: &mut String) ->
         match condition(plan.inline, plan.all) {
             None => body.push_str(&format!("out.{name} = {value};\n")),
             Some(condition) => {
-                body.push_str(&format!("if {condition} {{\nout.{name} = {value};\n}}\n"))
+                body.push_str(&format!("if {condition} {{\nout.{name} = {value};\n}}\n"));
             }
         }
     }
@@ -447,7 +447,8 @@ fn encode_tags(message: &Message, plans: &[Plan<'_>], body: &mut String) -> Resu
     let flexible_versions = message.versions.intersect(message.flexible);
     let present = |range: Versions, plan: &Plan<'_>| {
         let set = is_set(plan);
-        condition(range, flexible_versions).map_or(set.clone(), |when| format!("{when} && {set}"))
+        condition(range, flexible_versions)
+            .map_or_else(|| set.clone(), |when| format!("{when} && {set}"))
     };
     if tagged.is_empty() && !unknown {
         text.push_str("w.uvarint(0);\n");

@@ -1,0 +1,259 @@
+//! Bytes of a connection to whole frames.
+//!
+//! An idle connection holds no buffer. Bytes are read into a buffer of the thread and frames handed out
+//! in place; only the beginning of a frame that is not whole yet moves to a buffer of the connection,
+//! which grows with the bytes that arrive, never with the length that was claimed.
+
+use std::cell::RefCell;
+use std::io;
+use std::ops::ControlFlow;
+use std::task::{Context, Poll, ready};
+
+use thiserror::Error;
+use tokio::net::TcpStream;
+
+use crate::pool;
+
+/// Bytes of the length in front of a frame.
+const LENGTH: usize = 4;
+/// Bytes read at once into the buffer of the thread.
+const READ_BYTES: usize = 256 * 1024;
+/// Room made for the next bytes of a partial frame, at least.
+const GROW_MIN: usize = 64 * 1024;
+
+thread_local! {
+    /// Zeroed once; its pages are taken by the system as they are first written.
+    static SHARED: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
+}
+
+/// Why nothing more will be read.
+#[derive(Debug, Error)]
+pub enum ReadError {
+    /// The peer closed or reset the connection; whether inside a frame.
+    #[error("peer closed the connection: inside_frame={0}")]
+    Closed(bool),
+    /// The frame's length is zero or negative.
+    #[error("frame length is not positive: length={0}")]
+    NotPositive(i32),
+    /// The frame's length is above the limit.
+    #[error("frame is too large: length={length} max={max}")]
+    TooLarge {
+        /// Length claimed.
+        length: i32,
+        /// Largest length allowed.
+        max: usize,
+    },
+    /// The socket failed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// What becomes of the rest after a frame was handled: go on, or keep it for later.
+pub type OnFrame<'a> = dyn FnMut(&[u8]) -> ControlFlow<()> + 'a;
+
+/// Cuts the bytes of one connection into frames.
+#[derive(Debug)]
+pub struct FrameReader {
+    /// Bytes that arrived and were not handed out.
+    held: Vec<u8>,
+    max_frame: usize,
+}
+
+impl FrameReader {
+    /// Frames of at most `max_frame` bytes, the length itself not counted.
+    #[must_use]
+    pub fn new(max_frame: usize) -> Self {
+        Self {
+            held: Vec::new(),
+            max_frame,
+        }
+    }
+
+    /// Whether a frame has begun and is not whole.
+    #[must_use]
+    pub fn is_inside_frame(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// Bytes of memory held for this connection.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.held.capacity()
+    }
+
+    /// Hands out frames that were kept when `on_frame` last said stop. Reads nothing.
+    ///
+    /// # Errors
+    /// [`ReadError::NotPositive`] or [`ReadError::TooLarge`].
+    pub fn drain(&mut self, on_frame: &mut OnFrame<'_>) -> Result<(), ReadError> {
+        let (used, result) = cut(&self.held, self.max_frame, on_frame);
+        self.held.drain(..used);
+        if self.held.is_empty() {
+            pool::give(std::mem::take(&mut self.held));
+        }
+        result
+    }
+
+    /// Reads once what the socket has, and hands out every whole frame.
+    ///
+    /// `Pending` once the socket is empty; the task is then woken when there is more.
+    ///
+    /// # Errors
+    /// [`ReadError`]; nothing more is to be read then.
+    pub fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &TcpStream,
+        on_frame: &mut OnFrame<'_>,
+    ) -> Poll<Result<(), ReadError>> {
+        loop {
+            ready!(stream.poll_read_ready(cx))?;
+            let read = if self.held.is_empty() {
+                self.read_shared(stream, on_frame)
+            } else {
+                self.read_held(stream, on_frame)
+            };
+            match read {
+                Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::ConnectionReset => {
+                    return Poll::Ready(Err(ReadError::Closed(self.is_inside_frame())));
+                }
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+
+    fn read_shared(
+        &mut self,
+        stream: &TcpStream,
+        on_frame: &mut OnFrame<'_>,
+    ) -> Result<(), ReadError> {
+        SHARED.with_borrow_mut(|shared| {
+            let read = stream.try_read(shared)?;
+            if read == 0 {
+                return Err(ReadError::Closed(false));
+            }
+            let bytes = shared.get(..read).unwrap_or_default();
+            let (used, result) = cut(bytes, self.max_frame, on_frame);
+            result?;
+            let rest = bytes.get(used..).unwrap_or_default();
+            if !rest.is_empty() {
+                self.held = pool::take(rest.len());
+                self.held.extend_from_slice(rest);
+            }
+            Ok(())
+        })
+    }
+
+    fn read_held(
+        &mut self,
+        stream: &TcpStream,
+        on_frame: &mut OnFrame<'_>,
+    ) -> Result<(), ReadError> {
+        // Doubling what has arrived keeps the copies few and the memory below twice the bytes.
+        let missing = missing(&self.held);
+        self.held
+            .reserve(missing.min(self.held.len().max(GROW_MIN)));
+        if stream.try_read_buf(&mut self.held)? == 0 {
+            return Err(ReadError::Closed(true));
+        }
+        self.drain(on_frame)
+    }
+}
+
+impl Drop for FrameReader {
+    fn drop(&mut self) {
+        pool::give(std::mem::take(&mut self.held));
+    }
+}
+
+/// Bytes that the first frame of `held` still lacks; more may come with them.
+fn missing(held: &[u8]) -> usize {
+    let claimed = held.first_chunk().map_or(LENGTH, |raw| {
+        usize::try_from(i32::from_be_bytes(*raw))
+            .unwrap_or(0)
+            .saturating_add(LENGTH)
+    });
+    claimed.saturating_sub(held.len()).max(1)
+}
+
+/// Hands out the whole frames of `bytes`; returns how many bytes were used.
+fn cut(bytes: &[u8], max: usize, on_frame: &mut OnFrame<'_>) -> (usize, Result<(), ReadError>) {
+    let mut used = 0;
+    while let Some((raw, rest)) = bytes
+        .get(used..)
+        .unwrap_or_default()
+        .split_first_chunk::<LENGTH>()
+    {
+        let length = i32::from_be_bytes(*raw);
+        let size = match usize::try_from(length) {
+            Ok(size) if size > max => return (used, Err(ReadError::TooLarge { length, max })),
+            Ok(size) if size > 0 => size,
+            _ => return (used, Err(ReadError::NotPositive(length))),
+        };
+        let Some(frame) = rest.get(..size) else { break };
+        used += LENGTH + size;
+        if on_frame(frame).is_break() {
+            break;
+        }
+    }
+    (used, Ok(()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frames(bytes: &[u8], max: usize) -> (usize, Vec<Vec<u8>>, bool) {
+        let mut found = Vec::new();
+        let (used, result) = cut(bytes, max, &mut |frame: &[u8]| {
+            found.push(frame.to_vec());
+            ControlFlow::Continue(())
+        });
+        (used, found, result.is_ok())
+    }
+
+    #[test]
+    fn whole_frames_are_cut_and_the_rest_is_left() {
+        let bytes = [0, 0, 0, 2, 1, 2, 0, 0, 0, 1, 3, 0, 0, 0, 4, 9];
+        assert_eq!(frames(&bytes, 100), (11, vec![vec![1, 2], vec![3]], true));
+        assert_eq!(frames(&[0, 0], 100), (0, vec![], true));
+    }
+
+    #[test]
+    fn bad_length_is_seen_with_its_four_bytes() {
+        for bytes in [*b"GET ", [0; 4], [0xff; 4], [0x16, 3, 1, 2]] {
+            assert_eq!(frames(&bytes, 1000), (0, vec![], false), "{bytes:x?}");
+        }
+    }
+
+    #[test]
+    fn stop_keeps_the_frames_behind() {
+        let bytes = [0, 0, 0, 1, 1, 0, 0, 0, 1, 2];
+        let mut count = 0;
+        let (used, _) = cut(&bytes, 10, &mut |_: &[u8]| {
+            count += 1;
+            ControlFlow::Break(())
+        });
+        assert_eq!((used, count), (5, 1));
+    }
+
+    #[test]
+    fn claimed_length_is_not_reserved() {
+        let held = [0x05, 0, 0, 0, 1, 2, 3];
+        assert!(missing(&held) > 80_000_000);
+        let mut reader = FrameReader {
+            held: held.to_vec(),
+            max_frame: 100 << 20,
+        };
+        reader
+            .held
+            .reserve(missing(&held).min(reader.held.len().max(GROW_MIN)));
+        assert!(
+            reader.held_bytes() <= 2 * GROW_MIN,
+            "{}",
+            reader.held_bytes()
+        );
+    }
+}
