@@ -38,4 +38,5 @@ pub use properties::{InvalidProperties, parse_properties, write_properties};
 pub use reference::reference_page;
 pub use rows::topic::TopicConfig;
 pub use suggest::suggestion;
+pub use topic::effective_topic_value;
 pub use values::{RawConfigs, Values};

@@ -1,4 +1,7 @@
-use ottla_config::{BrokerConfig, CommitFlush, ConfigError, Listener, TopicConfig, suggestion};
+use ottla_config::{
+    BrokerConfig, CommitFlush, ConfigError, Listener, TopicConfig, effective_topic_value,
+    suggestion,
+};
 
 use crate::{load, map};
 
@@ -193,4 +196,37 @@ fn dynamic_configs_overlay_the_file_and_bad_ones_are_left_out() {
     assert_eq!(refused, ["node.id=9", "log.roll.ms=0"]);
     let (back, _) = now.with_dynamic(&map(""), &map(""));
     assert_eq!(back, config);
+}
+
+#[test]
+fn a_topic_value_is_found_through_the_levels() {
+    let config = load("log.retention.hours=2").expect("a valid configuration");
+    let value = |topic, node, cluster| {
+        effective_topic_value(
+            &config,
+            "retention.ms",
+            &map(topic),
+            &map(node),
+            &map(cluster),
+        )
+    };
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(value("", "", ""), some("7200000"));
+    assert_eq!(value("", "", "log.retention.ms=3"), some("3"));
+    assert_eq!(
+        value("", "log.retention.ms=-7", "log.retention.ms=3"),
+        some("-1")
+    );
+    assert_eq!(
+        value("retention.ms=5", "log.retention.ms=4", "log.retention.ms=3"),
+        some("5")
+    );
+    assert_eq!(
+        value("retention.ms=junk", "", "log.retention.ms=3"),
+        some("3")
+    );
+    assert_eq!(
+        effective_topic_value(&config, "nope", &map("nope=1"), &map(""), &map("")),
+        None
+    );
 }
