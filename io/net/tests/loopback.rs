@@ -51,9 +51,10 @@ fn frame(body: &[u8]) -> Vec<u8> {
 
 #[test]
 fn frames_survive_any_chunking() {
-    let bodies: Vec<Vec<u8>> = [1, 3, 700_000, 2, 300_000, 9]
+    let lengths = [1_usize, 3, 700_000, 2, 300_000, 9];
+    let bodies: Vec<Vec<u8>> = lengths
         .iter()
-        .map(|len| vec![*len as u8; *len])
+        .map(|len| vec![len.to_le_bytes()[0]; *len])
         .collect();
     let bytes: Vec<u8> = bodies.iter().flat_map(|body| frame(body)).collect();
     for chunk in [1_usize, 3, 5, 4096, 1 << 20] {
