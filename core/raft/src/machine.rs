@@ -82,6 +82,13 @@ impl Raft {
     /// Even if it led its epoch before, it does not lead it again: it waits as an unattached voter and is
     /// elected to the next one. A quorum of one elects itself at once, with a single flush.
     pub fn start(setup: Setup, now: MonoTime, log: &dyn LogView, fx: &mut Vec<Effect>) -> Self {
+        let Setup {
+            local,
+            timeouts,
+            voters,
+            state,
+            seed,
+        } = setup;
         let role = Role::Unattached(Unattached {
             voted: state.voted,
             election_at: now,
