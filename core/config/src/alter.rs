@@ -133,7 +133,8 @@ pub fn alter_broker(
     for &(key, op, value) in entries {
         apply(&mut texts, key, op, value.unwrap_or_default())?;
     }
-    validate_broker(config, per_broker, &texts)?;
+    let next = judge(config, per_broker, &texts)?;
+    check_thread_counts(config, &next)?;
     Ok(texts)
 }
 
@@ -173,7 +174,8 @@ fn apply(texts: &mut RawConfigs, key: &str, op: AlterOp, value: &str) -> Result<
     Ok(())
 }
 
-/// Checks the dynamic configs that one broker, or all, would have.
+/// Checks the dynamic configs that one broker, or all, would have. How far a number of threads may move
+/// depends on what holds now, and is left to [`alter_broker`].
 ///
 /// # Errors
 /// [`AlterError::InvalidRequest`] with Kafka's sentence.
@@ -182,6 +184,15 @@ pub fn validate_broker(
     per_broker: bool,
     texts: &RawConfigs,
 ) -> Result<(), AlterError> {
+    judge(config, per_broker, texts).map(drop)
+}
+
+/// As [`validate_broker`]; returns the configuration that would come of it.
+fn judge(
+    config: &BrokerConfig,
+    per_broker: bool,
+    texts: &RawConfigs,
+) -> Result<BrokerConfig, AlterError> {
     let row_of = |key: &str| broker_rows().get(key).copied();
     refuse_keys(texts, "Cannot update these configs dynamically", |key| {
         row_of(key).is_some_and(|row| row.dynamic == Dynamic::ReadOnly)
@@ -214,13 +225,12 @@ pub fn validate_broker(
     } else {
         layers.cluster = texts.clone();
     }
-    let next = BrokerConfig::from_layers(layers).map_err(|e| match e {
+    BrokerConfig::from_layers(layers).map_err(|e| match e {
         ConfigError::NotServed { key, value, .. } => AlterError::InvalidRequest(format!(
             "Invalid value {value} for configuration {key}: not served by Ottla yet"
         )),
         e => AlterError::InvalidRequest(e.to_string()),
-    })?;
-    check_thread_counts(config, &next)
+    })
 }
 
 /// Keys that may carry a listener's prefix for all brokers at once.
