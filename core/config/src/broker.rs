@@ -221,6 +221,16 @@ impl BrokerConfig {
     pub fn warnings(&self) -> Vec<String> {
         let rows = broker_rows();
         let mut warnings = Vec::new();
+        let (beat, session) = (
+            self.node.heartbeat_interval_ms,
+            self.node.session_timeout_ms,
+        );
+        if i64::from(beat) * 2 > i64::from(session) {
+            warnings.push(format!(
+                "broker.heartbeat.interval.ms ({beat} ms) must be less than or equal to half of the \
+                 broker.session.timeout.ms ({session} ms)"
+            ));
+        }
         for (key, text) in &self.layers.file {
             match rows.get(key.as_str()) {
                 Some(row) if DYNAMIC_ONLY.contains(&row.name) => warnings.push(format!(
@@ -284,6 +294,8 @@ pub fn loggable<'t>(key: &str, text: &'t str) -> &'t str {
     }
 }
 
+/// Refuses keys whose row says so, unless they say what holds anyway.
+// Kafka differs: it loads the class that such a key names, or switches the feature on.
 fn refuse_unserved(raw: &RawConfigs, values: &Values) -> Result<(), ConfigError> {
     use ottla_base::ConfigValues as _;
     for (key, text) in raw {

@@ -180,6 +180,7 @@ fn split_entry(entry: &str) -> Option<(&str, &str, u16)> {
     let host = host.strip_prefix('[').unwrap_or(host);
     let host = host.strip_suffix(']').unwrap_or(host);
     let in_host = |b: u8| b.is_ascii_alphanumeric() || b"-%._:".contains(&b);
+    // Kafka differs: it takes any number for a port here, and fails when it binds.
     let digits = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
     (digits && host.bytes().all(in_host))
         .then(|| port.parse().ok())

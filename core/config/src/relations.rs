@@ -262,6 +262,7 @@ impl Relations {
     }
 
     /// Only unprotected listeners are served so far.
+    // Kafka differs: it serves SSL, SASL_PLAINTEXT and SASL_SSL listeners too.
     pub(crate) fn refuse_unserved_protocols(&self) -> Result<(), ConfigError> {
         let mut listeners = self.listeners.iter().chain(&self.controller_listeners);
         match listeners.find(|listener| listener.protocol != SecurityProtocol::Plaintext) {

@@ -144,6 +144,19 @@ fn warnings_name_unknown_keys_and_those_without_effect() {
 }
 
 #[test]
+fn a_session_too_short_for_its_heartbeats_is_warned_of() {
+    let warnings = |text| load(text).expect("a valid configuration").warnings();
+    assert_eq!(
+        warnings("broker.heartbeat.interval.ms=5000"),
+        [
+            "broker.heartbeat.interval.ms (5000 ms) must be less than or equal to half of the \
+          broker.session.timeout.ms (9000 ms)"
+        ]
+    );
+    assert!(warnings("broker.heartbeat.interval.ms=4500").is_empty());
+}
+
+#[test]
 fn suggestions_are_near() {
     let known = ["log.retention.ms", "log.retention.bytes", "listeners"];
     let near = |key| suggestion(key, known.into_iter());
