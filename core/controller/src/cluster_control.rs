@@ -115,10 +115,17 @@ impl Controller {
         Ok(Outcome::new(records, reply))
     }
 
+    /// Whether the process that registered is still heard of.
+    ///
+    /// Kafka differs: it lets a broker that was killed wait for the end of its old session even where
+    /// broker and controller are one process. Here the broker with the controller's own id is this very
+    /// process, so the one that registered before is gone.
     fn has_session(&self, broker: &BrokerRegistration, ctx: &Context<'_>) -> bool {
         let timeout = self.config.broker_session_timeout;
-        self.heartbeats
-            .has_session(broker.id, broker.epoch, ctx.now, timeout)
+        broker.id != self.config.node_id
+            && self
+                .heartbeats
+                .has_session(broker.id, broker.epoch, ctx.now, timeout)
     }
 
     fn check_directories(&self, request: &BrokerRegistrationRequest) -> Result<(), BrokerRefusal> {

@@ -69,13 +69,17 @@ impl Controller {
                 }
             }
         }
-        let mut response = UpdateFeaturesResponse::default();
+        let mut response = UpdateFeaturesResponse {
+            error_message: None,
+            ..UpdateFeaturesResponse::default()
+        };
         if ctx.api_version <= RESULT_PER_FEATURE_MAX {
             response.results = levels
                 .keys()
                 .map(|&feature| UpdatableFeatureResult {
                     feature: feature.to_owned(),
-                    ..UpdatableFeatureResult::default()
+                    error_code: 0,
+                    error_message: Some("NONE".to_owned()),
                 })
                 .collect();
         }

@@ -41,9 +41,6 @@ mod refusal;
 mod replication_control;
 mod topic_name;
 
-#[cfg(test)]
-mod testing;
-
 pub use activation::BootstrapError;
 pub use config_schema::{ConfigLayers, ConfigSchema, InvalidConfigs};
 pub use context::{Context, Outcome};

@@ -357,7 +357,3 @@ fn is_no_op(record: &PartitionChangeRecord) -> bool {
         && record.adding_replicas.is_none()
         && record.directories.is_none()
 }
-
-#[cfg(test)]
-#[path = "partition_change_tests.rs"]
-mod tests;
