@@ -17,6 +17,7 @@ mod describe;
 mod enums;
 mod error;
 mod listener;
+mod meta_properties;
 mod properties;
 mod reference;
 mod relations;
@@ -34,6 +35,9 @@ pub use describe::{
 pub use enums::{CommitFlush, CompressionType, SecurityProtocol, TimestampType};
 pub use error::{AlterError, ConfigError};
 pub use listener::{Listener, Voter};
+pub use meta_properties::{
+    InvalidMetaProperties, META_PROPERTIES_FILE, MetaProperties, verify_meta_properties,
+};
 pub use properties::{InvalidProperties, parse_properties, write_properties};
 pub use reference::reference_page;
 pub use rows::topic::TopicConfig;
