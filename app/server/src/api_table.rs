@@ -1,0 +1,119 @@
+//! One row for each API that this node serves. Dispatch and ApiVersions come from it, so what is not
+//! served is not announced.
+
+use std::sync::Arc;
+
+use ottla_protocol::api::Versions;
+use ottla_protocol::{ApiKey, Reader, messages};
+
+use crate::handlers;
+use crate::node::Node;
+use crate::reply::{self, Close, PendingAnswer};
+use crate::session::{ListenerRole, Session};
+
+/// One request, as its handler sees it.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestContext {
+    /// The node.
+    pub(crate) node: Arc<Node>,
+    /// Who asks.
+    pub(crate) session: Arc<Session>,
+    /// API asked for.
+    pub(crate) api: ApiKey,
+    /// Version of request and response.
+    pub(crate) version: i16,
+    /// Comes back in the response.
+    pub(crate) correlation_id: i32,
+}
+
+impl RequestContext {
+    fn bad_body(&self) -> Close {
+        Close::BadBody {
+            api: self.api,
+            version: self.version,
+        }
+    }
+}
+
+/// Decodes a body and starts its handler.
+type Start = fn(RequestContext, &[u8]) -> Result<PendingAnswer, Close>;
+
+/// An API that is served.
+pub(crate) struct ApiRow {
+    pub(crate) key: ApiKey,
+    /// Versions served.
+    pub(crate) versions: Versions,
+    /// Lowest version announced, where it is not the lowest served.
+    pub(crate) announced_from: i16,
+    pub(crate) broker: bool,
+    pub(crate) controller: bool,
+    pub(crate) start: Start,
+}
+
+impl ApiRow {
+    /// Whether the API is served on listeners of this kind.
+    pub(crate) fn is_on(&self, role: ListenerRole) -> bool {
+        match role {
+            ListenerRole::Broker => self.broker,
+            ListenerRole::Controller => self.controller,
+        }
+    }
+}
+
+macro_rules! api_table {
+    ($($key:ident $min:literal..=$max:literal $request:ident $module:ident
+        [broker: $broker:literal, controller: $controller:literal];)*) => {
+        /// Every API that is served, by key.
+        pub(crate) const API_TABLE: &[ApiRow] = &[$(ApiRow {
+            key: ApiKey::$key,
+            versions: Versions { min: $min, max: $max },
+            announced_from: $min,
+            broker: $broker,
+            controller: $controller,
+            start: |ctx, body| {
+                // Bytes left over after the body are ignored, as in Kafka.
+                let request = messages::$request::decode(&mut Reader::new(body), ctx.version)
+                    .map_err(|error| {
+                        tracing::debug!(api = ?ctx.api, %error, "request body is not valid");
+                        ctx.bad_body()
+                    })?;
+                Ok(Box::pin(async move {
+                    let response = handlers::$module::handle(&ctx, request).await;
+                    let version = ctx.version;
+                    reply::encode(ctx.api, version, ctx.correlation_id, |w| {
+                        response.encode(w, version)
+                    })
+                }))
+            },
+        },)*];
+    };
+}
+
+api_table! {
+    ApiVersions 0..=5 ApiVersionsRequest api_versions [broker: true, controller: true];
+}
+
+/// The row of an API, if it is served.
+pub(crate) fn row(key: ApiKey) -> Option<&'static ApiRow> {
+    API_TABLE
+        .binary_search_by_key(&key, |row| row.key)
+        .ok()
+        .and_then(|at| API_TABLE.get(at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_in_order_and_within_the_protocol() {
+        assert!(API_TABLE.windows(2).all(|pair| pair[0].key < pair[1].key));
+        for row in API_TABLE {
+            let known = row.key.row();
+            let versions = known.versions.expect("not a removed one");
+            assert!(versions.min <= row.versions.min && row.versions.max <= versions.max);
+            assert!(!row.broker || known.broker || row.key == ApiKey::ApiVersions);
+            assert!(!row.controller || known.controller);
+        }
+    }
+}

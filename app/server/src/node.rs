@@ -1,0 +1,40 @@
+//! What every request of a node may look at.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use ottla_base::NodeId;
+use ottla_metadata::MetadataImage;
+
+/// A running node, shared by its workers.
+#[derive(Debug)]
+pub struct Node {
+    /// `node.id`.
+    pub id: NodeId,
+    /// Cluster id, as the directories name it.
+    pub cluster_id: String,
+    /// The committed metadata; replaced whole by the quorum thread.
+    pub image: ArcSwap<MetadataImage>,
+    /// Limits on connections and requests.
+    pub limits: Limits,
+}
+
+/// Limits on what one connection may ask for, by Kafka's names where it has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// `socket.request.max.bytes`: largest frame, its length field not counted.
+    pub request_max_bytes: usize,
+    /// `connections.max.idle.ms`.
+    pub idle_ms: u64,
+    /// Longest time between the first byte of a frame and its last. Kafka has no such limit beside the
+    /// idle one; a peer that sends a byte a second would hold a buffer for ever.
+    pub frame_ms: u64,
+}
+
+impl Node {
+    /// The committed metadata as of now.
+    #[must_use]
+    pub fn image(&self) -> Arc<MetadataImage> {
+        self.image.load_full()
+    }
+}
