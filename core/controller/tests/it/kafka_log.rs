@@ -280,7 +280,6 @@ impl Session {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "one session, step by step")]
 fn kafkas_session_gives_kafkas_records() {
     let mut session = Session {
         harness: Harness::empty(config(), &[]),
@@ -301,7 +300,7 @@ fn kafkas_session_gives_kafkas_records() {
     session.register_broker((13, 13), -1);
     session.heartbeat((14, 14), |_| {});
     session.heartbeat((15, 15), |request| {
-        request.cordoned_log_dirs = Some(Vec::new())
+        request.cordoned_log_dirs = Some(Vec::new());
     });
 
     // Topics, configs, features, producer ids.
@@ -363,7 +362,7 @@ fn kafkas_session_gives_kafkas_records() {
     session.register_broker((52, 52), 13);
     session.heartbeat((53, 59), |_| {});
     session.heartbeat((60, 60), |request| {
-        request.cordoned_log_dirs = Some(Vec::new())
+        request.cordoned_log_dirs = Some(Vec::new());
     });
     session.create_topic((61, 62), topic("after", -1, -1));
 
@@ -380,7 +379,7 @@ fn kafkas_session_gives_kafkas_records() {
     session.register_broker((73, 80), -1);
     session.heartbeat((81, 88), |_| {});
     session.heartbeat((89, 89), |request| {
-        request.cordoned_log_dirs = Some(Vec::new())
+        request.cordoned_log_dirs = Some(Vec::new());
     });
     session.create_topic((90, 91), topic("last", -1, -1));
     session.create_topic((92, 93), topic("last2", -1, -1));
