@@ -10,7 +10,10 @@ impl MonoTime {
     /// `self + by`; stays at the far end of time instead of wrapping.
     #[must_use]
     pub fn saturating_add(self, by: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX)))
+        Self(
+            self.0
+                .saturating_add(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX)),
+        )
     }
 
     /// Time from `earlier` to `self`; zero if `earlier` is later.

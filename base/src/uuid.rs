@@ -43,7 +43,11 @@ impl fmt::Display for Uuid {
         let bits = u128::from_be_bytes(self.0);
         for (i, c) in text.iter_mut().enumerate() {
             // 21 groups of 6 bits from the top, then the last 2 bits padded with zeros.
-            let group = if i < 21 { (bits >> (122 - 6 * i)) & 63 } else { (bits << 4) & 63 };
+            let group = if i < 21 {
+                (bits >> (122 - 6 * i)) & 63
+            } else {
+                (bits << 4) & 63
+            };
             *c = ALPHABET[usize::try_from(group).expect("6 bits")];
         }
         f.write_str(std::str::from_utf8(&text).expect("base64 is ASCII"))
@@ -70,7 +74,11 @@ impl FromStr for Uuid {
             let digit = ALPHABET.iter().position(|&a| a == c).ok_or_else(invalid)?;
             let digit = u128::try_from(digit).expect("below 64");
             // The last digit holds the 2 lowest bits in its upper part.
-            bits = if i < 21 { bits << 6 | digit } else { bits << 2 | digit >> 4 };
+            bits = if i < 21 {
+                bits << 6 | digit
+            } else {
+                bits << 2 | digit >> 4
+            };
         }
         Ok(Self(bits.to_be_bytes()))
     }
@@ -99,7 +107,10 @@ mod tests {
 
     #[test]
     fn random_ids_are_never_reserved() {
-        assert!(Uuid::from_random([0; 16]).is_some(), "the version bits lift it");
+        assert!(
+            Uuid::from_random([0; 16]).is_some(),
+            "the version bits lift it"
+        );
         assert!(Uuid::ONE.is_reserved());
         assert!(!Uuid([1; 16]).is_reserved());
     }

@@ -148,12 +148,8 @@ fn read(folder: &Path) -> Result<Vec<Message>> {
 
 fn rustfmt(text: &str) -> Result<String> {
     let mut child = Command::new("rustfmt")
-        .args([
-            "--edition",
-            "2024",
-            "--config",
-            "max_width=100,use_small_heuristics=Max",
-        ])
+        .args(["--edition", "2024", "--config-path"])
+        .arg(crate::root())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

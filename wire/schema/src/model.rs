@@ -121,7 +121,10 @@ pub enum Type {
 }
 
 /// One field.
-#[expect(clippy::struct_excessive_bools, reason = "each is a word of the notation")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a word of the notation"
+)]
 #[derive(Debug, Clone, PartialEq)]
 pub struct Field {
     /// Name as Kafka spells it.

@@ -16,7 +16,10 @@ pub struct AbortTransactionRecord {
 
 impl Default for AbortTransactionRecord {
     fn default() -> Self {
-        Self { reason: None, unknown_tagged_fields: Vec::new() }
+        Self {
+            reason: None,
+            unknown_tagged_fields: Vec::new(),
+        }
     }
 }
 

@@ -20,7 +20,12 @@ pub struct AbortedTxn {
 
 impl Default for AbortedTxn {
     fn default() -> Self {
-        Self { producer_id: 0, first_offset: 0, last_offset: 0, last_stable_offset: 0 }
+        Self {
+            producer_id: 0,
+            first_offset: 0,
+            last_offset: 0,
+            last_stable_offset: 0,
+        }
     }
 }
 

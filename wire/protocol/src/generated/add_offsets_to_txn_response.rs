@@ -16,7 +16,10 @@ pub struct AddOffsetsToTxnResponse {
 
 impl Default for AddOffsetsToTxnResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, error_code: 0 }
+        Self {
+            throttle_time_ms: 0,
+            error_code: 0,
+        }
     }
 }
 

@@ -90,7 +90,10 @@ impl AddPartitionsToTxnRequest {
             )?;
         }
         if version < 4 && !self.transactions.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Transactions", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Transactions",
+                version,
+            });
         }
         if version <= 3 {
             w.str(&self.v3_and_below_transactional_id, flexible)?;
@@ -105,7 +108,10 @@ impl AddPartitionsToTxnRequest {
             w.i64(self.v3_and_below_producer_id);
         }
         if version > 3 && self.v3_and_below_producer_id != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "V3AndBelowProducerId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "V3AndBelowProducerId",
+                version,
+            });
         }
         if version <= 3 {
             w.i16(self.v3_and_below_producer_epoch);
@@ -125,7 +131,10 @@ impl AddPartitionsToTxnRequest {
             )?;
         }
         if version > 3 && !self.v3_and_below_topics.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "V3AndBelowTopics", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "V3AndBelowTopics",
+                version,
+            });
         }
         if flexible {
             w.uvarint(0);
@@ -191,31 +200,51 @@ impl AddPartitionsToTxnTransaction {
             w.str(&self.transactional_id, flexible)?;
         }
         if version < 4 && !self.transactional_id.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "TransactionalId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "TransactionalId",
+                version,
+            });
         }
         if version >= 4 {
             w.i64(self.producer_id);
         }
         if version < 4 && self.producer_id != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "ProducerId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "ProducerId",
+                version,
+            });
         }
         if version >= 4 {
             w.i16(self.producer_epoch);
         }
         if version < 4 && self.producer_epoch != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "ProducerEpoch", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "ProducerEpoch",
+                version,
+            });
         }
         if version >= 4 {
             w.bool(self.verify_only);
         }
         if version < 4 && self.verify_only {
-            return Err(EncodeError::FieldNotInVersion { field: "VerifyOnly", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "VerifyOnly",
+                version,
+            });
         }
         if version >= 4 {
-            w.structs(&self.topics, flexible, version, AddPartitionsToTxnTopic::encode)?;
+            w.structs(
+                &self.topics,
+                flexible,
+                version,
+                AddPartitionsToTxnTopic::encode,
+            )?;
         }
         if version < 4 && !self.topics.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Topics", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Topics",
+                version,
+            });
         }
         if flexible {
             w.uvarint(0);
@@ -235,7 +264,10 @@ pub struct AddPartitionsToTxnTopic {
 
 impl Default for AddPartitionsToTxnTopic {
     fn default() -> Self {
-        Self { name: String::new(), partitions: Vec::new() }
+        Self {
+            name: String::new(),
+            partitions: Vec::new(),
+        }
     }
 }
 

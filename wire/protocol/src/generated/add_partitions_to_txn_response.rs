@@ -86,7 +86,10 @@ impl AddPartitionsToTxnResponse {
             )?;
         }
         if version < 4 && !self.results_by_transaction.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "ResultsByTransaction", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "ResultsByTransaction",
+                version,
+            });
         }
         if version <= 3 {
             w.structs(
@@ -120,7 +123,10 @@ pub struct AddPartitionsToTxnResult {
 
 impl Default for AddPartitionsToTxnResult {
     fn default() -> Self {
-        Self { transactional_id: String::new(), topic_results: Vec::new() }
+        Self {
+            transactional_id: String::new(),
+            topic_results: Vec::new(),
+        }
     }
 }
 
@@ -146,7 +152,10 @@ impl AddPartitionsToTxnResult {
             w.str(&self.transactional_id, flexible)?;
         }
         if version < 4 && !self.transactional_id.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "TransactionalId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "TransactionalId",
+                version,
+            });
         }
         if version >= 4 {
             w.structs(
@@ -157,7 +166,10 @@ impl AddPartitionsToTxnResult {
             )?;
         }
         if version < 4 && !self.topic_results.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "TopicResults", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "TopicResults",
+                version,
+            });
         }
         if flexible {
             w.uvarint(0);
@@ -177,7 +189,10 @@ pub struct AddPartitionsToTxnTopicResult {
 
 impl Default for AddPartitionsToTxnTopicResult {
     fn default() -> Self {
-        Self { name: String::new(), results_by_partition: Vec::new() }
+        Self {
+            name: String::new(),
+            results_by_partition: Vec::new(),
+        }
     }
 }
 
@@ -186,8 +201,12 @@ impl AddPartitionsToTxnTopicResult {
         let mut out = Self::default();
         let flexible = version >= 3;
         out.name = r.string(flexible)?;
-        out.results_by_partition =
-            r.structs(flexible, 6, version, AddPartitionsToTxnPartitionResult::decode)?;
+        out.results_by_partition = r.structs(
+            flexible,
+            6,
+            version,
+            AddPartitionsToTxnPartitionResult::decode,
+        )?;
         let mut tags = r.tag_count(flexible)?;
         while r.next_tag(&mut tags)?.is_some() {}
         Ok(out)
@@ -220,7 +239,10 @@ pub struct AddPartitionsToTxnPartitionResult {
 
 impl Default for AddPartitionsToTxnPartitionResult {
     fn default() -> Self {
-        Self { partition_index: 0, partition_error_code: 0 }
+        Self {
+            partition_index: 0,
+            partition_error_code: 0,
+        }
     }
 }
 

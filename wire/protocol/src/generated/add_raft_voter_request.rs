@@ -83,7 +83,10 @@ impl AddRaftVoterRequest {
             w.bool(self.ack_when_committed);
         }
         if version < 1 && !self.ack_when_committed {
-            return Err(EncodeError::FieldNotInVersion { field: "AckWhenCommitted", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "AckWhenCommitted",
+                version,
+            });
         }
         w.uvarint(0);
         Ok(())
@@ -103,7 +106,11 @@ pub struct Listener {
 
 impl Default for Listener {
     fn default() -> Self {
-        Self { name: String::new(), host: String::new(), port: 0 }
+        Self {
+            name: String::new(),
+            host: String::new(),
+            port: 0,
+        }
     }
 }
 

@@ -16,7 +16,10 @@ pub struct AllocateProducerIdsRequest {
 
 impl Default for AllocateProducerIdsRequest {
     fn default() -> Self {
-        Self { broker_id: 0, broker_epoch: -1 }
+        Self {
+            broker_id: 0,
+            broker_epoch: -1,
+        }
     }
 }
 

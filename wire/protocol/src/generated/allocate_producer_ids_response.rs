@@ -20,7 +20,12 @@ pub struct AllocateProducerIdsResponse {
 
 impl Default for AllocateProducerIdsResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, error_code: 0, producer_id_start: 0, producer_id_len: 0 }
+        Self {
+            throttle_time_ms: 0,
+            error_code: 0,
+            producer_id_start: 0,
+            producer_id_len: 0,
+        }
     }
 }
 

@@ -16,7 +16,10 @@ pub struct AlterClientQuotasRequest {
 
 impl Default for AlterClientQuotasRequest {
     fn default() -> Self {
-        Self { entries: Vec::new(), validate_only: false }
+        Self {
+            entries: Vec::new(),
+            validate_only: false,
+        }
     }
 }
 
@@ -74,7 +77,10 @@ pub struct EntryData {
 
 impl Default for EntryData {
     fn default() -> Self {
-        Self { entity: Vec::new(), ops: Vec::new() }
+        Self {
+            entity: Vec::new(),
+            ops: Vec::new(),
+        }
     }
 }
 
@@ -111,7 +117,10 @@ pub struct EntityData {
 
 impl Default for EntityData {
     fn default() -> Self {
-        Self { entity_type: String::new(), entity_name: Some(String::new()) }
+        Self {
+            entity_type: String::new(),
+            entity_name: Some(String::new()),
+        }
     }
 }
 
@@ -150,7 +159,11 @@ pub struct OpData {
 
 impl Default for OpData {
     fn default() -> Self {
-        Self { key: String::new(), value: 0.0, remove: false }
+        Self {
+            key: String::new(),
+            value: 0.0,
+            remove: false,
+        }
     }
 }
 

@@ -16,7 +16,10 @@ pub struct AlterClientQuotasResponse {
 
 impl Default for AlterClientQuotasResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, entries: Vec::new() }
+        Self {
+            throttle_time_ms: 0,
+            entries: Vec::new(),
+        }
     }
 }
 
@@ -76,7 +79,11 @@ pub struct EntryData {
 
 impl Default for EntryData {
     fn default() -> Self {
-        Self { error_code: 0, error_message: Some(String::new()), entity: Vec::new() }
+        Self {
+            error_code: 0,
+            error_message: Some(String::new()),
+            entity: Vec::new(),
+        }
     }
 }
 
@@ -115,7 +122,10 @@ pub struct EntityData {
 
 impl Default for EntityData {
     fn default() -> Self {
-        Self { entity_type: String::new(), entity_name: Some(String::new()) }
+        Self {
+            entity_type: String::new(),
+            entity_name: Some(String::new()),
+        }
     }
 }
 

@@ -16,7 +16,10 @@ pub struct AlterConfigsRequest {
 
 impl Default for AlterConfigsRequest {
     fn default() -> Self {
-        Self { resources: Vec::new(), validate_only: false }
+        Self {
+            resources: Vec::new(),
+            validate_only: false,
+        }
     }
 }
 
@@ -54,7 +57,12 @@ impl AlterConfigsRequest {
             return Err(EncodeError::UnsupportedVersion(version));
         }
         let flexible = version >= 2;
-        w.structs(&self.resources, flexible, version, AlterConfigsResource::encode)?;
+        w.structs(
+            &self.resources,
+            flexible,
+            version,
+            AlterConfigsResource::encode,
+        )?;
         w.bool(self.validate_only);
         if flexible {
             w.uvarint(0);
@@ -76,7 +84,11 @@ pub struct AlterConfigsResource {
 
 impl Default for AlterConfigsResource {
     fn default() -> Self {
-        Self { resource_type: 0, resource_name: String::new(), configs: Vec::new() }
+        Self {
+            resource_type: 0,
+            resource_name: String::new(),
+            configs: Vec::new(),
+        }
     }
 }
 
@@ -115,7 +127,10 @@ pub struct AlterableConfig {
 
 impl Default for AlterableConfig {
     fn default() -> Self {
-        Self { name: String::new(), value: Some(String::new()) }
+        Self {
+            name: String::new(),
+            value: Some(String::new()),
+        }
     }
 }
 

@@ -16,7 +16,10 @@ pub struct AlterConfigsResponse {
 
 impl Default for AlterConfigsResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, responses: Vec::new() }
+        Self {
+            throttle_time_ms: 0,
+            responses: Vec::new(),
+        }
     }
 }
 
@@ -55,7 +58,12 @@ impl AlterConfigsResponse {
         }
         let flexible = version >= 2;
         w.i32(self.throttle_time_ms);
-        w.structs(&self.responses, flexible, version, AlterConfigsResourceResponse::encode)?;
+        w.structs(
+            &self.responses,
+            flexible,
+            version,
+            AlterConfigsResourceResponse::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }

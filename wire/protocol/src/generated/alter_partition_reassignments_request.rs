@@ -18,7 +18,11 @@ pub struct AlterPartitionReassignmentsRequest {
 
 impl Default for AlterPartitionReassignmentsRequest {
     fn default() -> Self {
-        Self { timeout_ms: 60000, allow_replication_factor_change: true, topics: Vec::new() }
+        Self {
+            timeout_ms: 60000,
+            allow_replication_factor_change: true,
+            topics: Vec::new(),
+        }
     }
 }
 
@@ -84,7 +88,10 @@ pub struct ReassignableTopic {
 
 impl Default for ReassignableTopic {
     fn default() -> Self {
-        Self { name: String::new(), partitions: Vec::new() }
+        Self {
+            name: String::new(),
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -100,7 +107,12 @@ impl ReassignableTopic {
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         w.str(&self.name, true)?;
-        w.structs(&self.partitions, true, version, ReassignablePartition::encode)?;
+        w.structs(
+            &self.partitions,
+            true,
+            version,
+            ReassignablePartition::encode,
+        )?;
         w.uvarint(0);
         Ok(())
     }
@@ -117,7 +129,10 @@ pub struct ReassignablePartition {
 
 impl Default for ReassignablePartition {
     fn default() -> Self {
-        Self { partition_index: 0, replicas: None }
+        Self {
+            partition_index: 0,
+            replicas: None,
+        }
     }
 }
 

@@ -75,7 +75,12 @@ impl AlterPartitionReassignmentsResponse {
         }
         w.i16(self.error_code);
         w.nullable_str(self.error_message.as_deref(), true)?;
-        w.structs(&self.responses, true, version, ReassignableTopicResponse::encode)?;
+        w.structs(
+            &self.responses,
+            true,
+            version,
+            ReassignableTopicResponse::encode,
+        )?;
         w.uvarint(0);
         Ok(())
     }
@@ -92,7 +97,10 @@ pub struct ReassignableTopicResponse {
 
 impl Default for ReassignableTopicResponse {
     fn default() -> Self {
-        Self { name: String::new(), partitions: Vec::new() }
+        Self {
+            name: String::new(),
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -108,7 +116,12 @@ impl ReassignableTopicResponse {
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         w.str(&self.name, true)?;
-        w.structs(&self.partitions, true, version, ReassignablePartitionResponse::encode)?;
+        w.structs(
+            &self.partitions,
+            true,
+            version,
+            ReassignablePartitionResponse::encode,
+        )?;
         w.uvarint(0);
         Ok(())
     }
@@ -127,7 +140,11 @@ pub struct ReassignablePartitionResponse {
 
 impl Default for ReassignablePartitionResponse {
     fn default() -> Self {
-        Self { partition_index: 0, error_code: 0, error_message: Some(String::new()) }
+        Self {
+            partition_index: 0,
+            error_code: 0,
+            error_message: Some(String::new()),
+        }
     }
 }
 

@@ -19,7 +19,11 @@ pub struct AlterPartitionRequest {
 
 impl Default for AlterPartitionRequest {
     fn default() -> Self {
-        Self { broker_id: 0, broker_epoch: -1, topics: Vec::new() }
+        Self {
+            broker_id: 0,
+            broker_epoch: -1,
+            topics: Vec::new(),
+        }
     }
 }
 
@@ -75,7 +79,10 @@ pub struct TopicData {
 
 impl Default for TopicData {
     fn default() -> Self {
-        Self { topic_id: Uuid::ZERO, partitions: Vec::new() }
+        Self {
+            topic_id: Uuid::ZERO,
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -152,13 +159,24 @@ impl PartitionData {
             w.array(&self.new_isr, true, Writer::i32)?;
         }
         if version > 2 && !self.new_isr.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "NewIsr", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "NewIsr",
+                version,
+            });
         }
         if version >= 3 {
-            w.structs(&self.new_isr_with_epochs, true, version, BrokerState::encode)?;
+            w.structs(
+                &self.new_isr_with_epochs,
+                true,
+                version,
+                BrokerState::encode,
+            )?;
         }
         if version < 3 && !self.new_isr_with_epochs.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "NewIsrWithEpochs", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "NewIsrWithEpochs",
+                version,
+            });
         }
         w.i8(self.leader_recovery_state);
         w.i32(self.partition_epoch);
@@ -178,7 +196,10 @@ pub struct BrokerState {
 
 impl Default for BrokerState {
     fn default() -> Self {
-        Self { broker_id: 0, broker_epoch: -1 }
+        Self {
+            broker_id: 0,
+            broker_epoch: -1,
+        }
     }
 }
 
@@ -201,13 +222,19 @@ impl BrokerState {
             w.i32(self.broker_id);
         }
         if version < 3 && self.broker_id != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "BrokerId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "BrokerId",
+                version,
+            });
         }
         if version >= 3 {
             w.i64(self.broker_epoch);
         }
         if version < 3 && self.broker_epoch != -1 {
-            return Err(EncodeError::FieldNotInVersion { field: "BrokerEpoch", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "BrokerEpoch",
+                version,
+            });
         }
         w.uvarint(0);
         Ok(())

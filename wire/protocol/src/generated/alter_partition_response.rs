@@ -19,7 +19,11 @@ pub struct AlterPartitionResponse {
 
 impl Default for AlterPartitionResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, error_code: 0, topics: Vec::new() }
+        Self {
+            throttle_time_ms: 0,
+            error_code: 0,
+            topics: Vec::new(),
+        }
     }
 }
 
@@ -75,7 +79,10 @@ pub struct TopicData {
 
 impl Default for TopicData {
     fn default() -> Self {
-        Self { topic_id: Uuid::ZERO, partitions: Vec::new() }
+        Self {
+            topic_id: Uuid::ZERO,
+            partitions: Vec::new(),
+        }
     }
 }
 

@@ -70,7 +70,10 @@ pub struct AlterReplicaLogDir {
 
 impl Default for AlterReplicaLogDir {
     fn default() -> Self {
-        Self { path: String::new(), topics: Vec::new() }
+        Self {
+            path: String::new(),
+            topics: Vec::new(),
+        }
     }
 }
 
@@ -88,7 +91,12 @@ impl AlterReplicaLogDir {
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         let flexible = version >= 2;
         w.str(&self.path, flexible)?;
-        w.structs(&self.topics, flexible, version, AlterReplicaLogDirTopic::encode)?;
+        w.structs(
+            &self.topics,
+            flexible,
+            version,
+            AlterReplicaLogDirTopic::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }
@@ -107,7 +115,10 @@ pub struct AlterReplicaLogDirTopic {
 
 impl Default for AlterReplicaLogDirTopic {
     fn default() -> Self {
-        Self { name: String::new(), partitions: Vec::new() }
+        Self {
+            name: String::new(),
+            partitions: Vec::new(),
+        }
     }
 }
 

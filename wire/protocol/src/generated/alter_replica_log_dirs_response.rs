@@ -16,7 +16,10 @@ pub struct AlterReplicaLogDirsResponse {
 
 impl Default for AlterReplicaLogDirsResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, results: Vec::new() }
+        Self {
+            throttle_time_ms: 0,
+            results: Vec::new(),
+        }
     }
 }
 
@@ -55,7 +58,12 @@ impl AlterReplicaLogDirsResponse {
         }
         let flexible = version >= 2;
         w.i32(self.throttle_time_ms);
-        w.structs(&self.results, flexible, version, AlterReplicaLogDirTopicResult::encode)?;
+        w.structs(
+            &self.results,
+            flexible,
+            version,
+            AlterReplicaLogDirTopicResult::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }
@@ -74,7 +82,10 @@ pub struct AlterReplicaLogDirTopicResult {
 
 impl Default for AlterReplicaLogDirTopicResult {
     fn default() -> Self {
-        Self { topic_name: String::new(), partitions: Vec::new() }
+        Self {
+            topic_name: String::new(),
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -83,8 +94,12 @@ impl AlterReplicaLogDirTopicResult {
         let mut out = Self::default();
         let flexible = version >= 2;
         out.topic_name = r.string(flexible)?;
-        out.partitions =
-            r.structs(flexible, 6, version, AlterReplicaLogDirPartitionResult::decode)?;
+        out.partitions = r.structs(
+            flexible,
+            6,
+            version,
+            AlterReplicaLogDirPartitionResult::decode,
+        )?;
         let mut tags = r.tag_count(flexible)?;
         while r.next_tag(&mut tags)?.is_some() {}
         Ok(out)
@@ -93,7 +108,12 @@ impl AlterReplicaLogDirTopicResult {
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         let flexible = version >= 2;
         w.str(&self.topic_name, flexible)?;
-        w.structs(&self.partitions, flexible, version, AlterReplicaLogDirPartitionResult::encode)?;
+        w.structs(
+            &self.partitions,
+            flexible,
+            version,
+            AlterReplicaLogDirPartitionResult::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }
@@ -112,7 +132,10 @@ pub struct AlterReplicaLogDirPartitionResult {
 
 impl Default for AlterReplicaLogDirPartitionResult {
     fn default() -> Self {
-        Self { partition_index: 0, error_code: 0 }
+        Self {
+            partition_index: 0,
+            error_code: 0,
+        }
     }
 }
 

@@ -16,7 +16,10 @@ pub struct AlterShareGroupOffsetsRequest {
 
 impl Default for AlterShareGroupOffsetsRequest {
     fn default() -> Self {
-        Self { group_id: String::new(), topics: Vec::new() }
+        Self {
+            group_id: String::new(),
+            topics: Vec::new(),
+        }
     }
 }
 
@@ -53,7 +56,12 @@ impl AlterShareGroupOffsetsRequest {
             return Err(EncodeError::UnsupportedVersion(version));
         }
         w.str(&self.group_id, true)?;
-        w.structs(&self.topics, true, version, AlterShareGroupOffsetsRequestTopic::encode)?;
+        w.structs(
+            &self.topics,
+            true,
+            version,
+            AlterShareGroupOffsetsRequestTopic::encode,
+        )?;
         w.uvarint(0);
         Ok(())
     }
@@ -70,7 +78,10 @@ pub struct AlterShareGroupOffsetsRequestTopic {
 
 impl Default for AlterShareGroupOffsetsRequestTopic {
     fn default() -> Self {
-        Self { topic_name: String::new(), partitions: Vec::new() }
+        Self {
+            topic_name: String::new(),
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -78,8 +89,12 @@ impl AlterShareGroupOffsetsRequestTopic {
     fn decode(r: &mut Reader<'_>, version: i16) -> Result<Self, DecodeError> {
         let mut out = Self::default();
         out.topic_name = r.string(true)?;
-        out.partitions =
-            r.structs(true, 12, version, AlterShareGroupOffsetsRequestPartition::decode)?;
+        out.partitions = r.structs(
+            true,
+            12,
+            version,
+            AlterShareGroupOffsetsRequestPartition::decode,
+        )?;
         let mut tags = r.tag_count(true)?;
         while r.next_tag(&mut tags)?.is_some() {}
         Ok(out)
@@ -87,7 +102,12 @@ impl AlterShareGroupOffsetsRequestTopic {
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         w.str(&self.topic_name, true)?;
-        w.structs(&self.partitions, true, version, AlterShareGroupOffsetsRequestPartition::encode)?;
+        w.structs(
+            &self.partitions,
+            true,
+            version,
+            AlterShareGroupOffsetsRequestPartition::encode,
+        )?;
         w.uvarint(0);
         Ok(())
     }
@@ -104,7 +124,10 @@ pub struct AlterShareGroupOffsetsRequestPartition {
 
 impl Default for AlterShareGroupOffsetsRequestPartition {
     fn default() -> Self {
-        Self { partition_index: 0, start_offset: 0 }
+        Self {
+            partition_index: 0,
+            start_offset: 0,
+        }
     }
 }
 

@@ -21,7 +21,12 @@ pub struct AlterShareGroupOffsetsResponse {
 
 impl Default for AlterShareGroupOffsetsResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, error_code: 0, error_message: None, responses: Vec::new() }
+        Self {
+            throttle_time_ms: 0,
+            error_code: 0,
+            error_message: None,
+            responses: Vec::new(),
+        }
     }
 }
 
@@ -45,8 +50,12 @@ impl AlterShareGroupOffsetsResponse {
         out.throttle_time_ms = r.i32()?;
         out.error_code = r.i16()?;
         out.error_message = r.nullable_string(true)?;
-        out.responses =
-            r.structs(true, 18, version, AlterShareGroupOffsetsResponseTopic::decode)?;
+        out.responses = r.structs(
+            true,
+            18,
+            version,
+            AlterShareGroupOffsetsResponseTopic::decode,
+        )?;
         let mut tags = r.tag_count(true)?;
         while r.next_tag(&mut tags)?.is_some() {}
         Ok(out)
@@ -63,7 +72,12 @@ impl AlterShareGroupOffsetsResponse {
         w.i32(self.throttle_time_ms);
         w.i16(self.error_code);
         w.nullable_str(self.error_message.as_deref(), true)?;
-        w.structs(&self.responses, true, version, AlterShareGroupOffsetsResponseTopic::encode)?;
+        w.structs(
+            &self.responses,
+            true,
+            version,
+            AlterShareGroupOffsetsResponseTopic::encode,
+        )?;
         w.uvarint(0);
         Ok(())
     }
@@ -82,7 +96,11 @@ pub struct AlterShareGroupOffsetsResponseTopic {
 
 impl Default for AlterShareGroupOffsetsResponseTopic {
     fn default() -> Self {
-        Self { topic_name: String::new(), topic_id: Uuid::ZERO, partitions: Vec::new() }
+        Self {
+            topic_name: String::new(),
+            topic_id: Uuid::ZERO,
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -91,8 +109,12 @@ impl AlterShareGroupOffsetsResponseTopic {
         let mut out = Self::default();
         out.topic_name = r.string(true)?;
         out.topic_id = r.uuid()?;
-        out.partitions =
-            r.structs(true, 7, version, AlterShareGroupOffsetsResponsePartition::decode)?;
+        out.partitions = r.structs(
+            true,
+            7,
+            version,
+            AlterShareGroupOffsetsResponsePartition::decode,
+        )?;
         let mut tags = r.tag_count(true)?;
         while r.next_tag(&mut tags)?.is_some() {}
         Ok(out)
@@ -125,7 +147,11 @@ pub struct AlterShareGroupOffsetsResponsePartition {
 
 impl Default for AlterShareGroupOffsetsResponsePartition {
     fn default() -> Self {
-        Self { partition_index: 0, error_code: 0, error_message: None }
+        Self {
+            partition_index: 0,
+            error_code: 0,
+            error_message: None,
+        }
     }
 }
 

@@ -16,7 +16,10 @@ pub struct AlterUserScramCredentialsRequest {
 
 impl Default for AlterUserScramCredentialsRequest {
     fn default() -> Self {
-        Self { deletions: Vec::new(), upsertions: Vec::new() }
+        Self {
+            deletions: Vec::new(),
+            upsertions: Vec::new(),
+        }
     }
 }
 
@@ -52,8 +55,18 @@ impl AlterUserScramCredentialsRequest {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::UnsupportedVersion(version));
         }
-        w.structs(&self.deletions, true, version, ScramCredentialDeletion::encode)?;
-        w.structs(&self.upsertions, true, version, ScramCredentialUpsertion::encode)?;
+        w.structs(
+            &self.deletions,
+            true,
+            version,
+            ScramCredentialDeletion::encode,
+        )?;
+        w.structs(
+            &self.upsertions,
+            true,
+            version,
+            ScramCredentialUpsertion::encode,
+        )?;
         w.uvarint(0);
         Ok(())
     }
@@ -70,7 +83,10 @@ pub struct ScramCredentialDeletion {
 
 impl Default for ScramCredentialDeletion {
     fn default() -> Self {
-        Self { name: String::new(), mechanism: 0 }
+        Self {
+            name: String::new(),
+            mechanism: 0,
+        }
     }
 }
 

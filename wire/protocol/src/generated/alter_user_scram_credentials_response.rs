@@ -16,7 +16,10 @@ pub struct AlterUserScramCredentialsResponse {
 
 impl Default for AlterUserScramCredentialsResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, results: Vec::new() }
+        Self {
+            throttle_time_ms: 0,
+            results: Vec::new(),
+        }
     }
 }
 
@@ -53,7 +56,12 @@ impl AlterUserScramCredentialsResponse {
             return Err(EncodeError::UnsupportedVersion(version));
         }
         w.i32(self.throttle_time_ms);
-        w.structs(&self.results, true, version, AlterUserScramCredentialsResult::encode)?;
+        w.structs(
+            &self.results,
+            true,
+            version,
+            AlterUserScramCredentialsResult::encode,
+        )?;
         w.uvarint(0);
         Ok(())
     }
@@ -72,7 +80,11 @@ pub struct AlterUserScramCredentialsResult {
 
 impl Default for AlterUserScramCredentialsResult {
     fn default() -> Self {
-        Self { user: String::new(), error_code: 0, error_message: Some(String::new()) }
+        Self {
+            user: String::new(),
+            error_code: 0,
+            error_message: Some(String::new()),
+        }
     }
 }
 

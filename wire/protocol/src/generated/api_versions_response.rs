@@ -154,7 +154,11 @@ pub struct ApiVersion {
 
 impl Default for ApiVersion {
     fn default() -> Self {
-        Self { api_key: 0, min_version: 0, max_version: 0 }
+        Self {
+            api_key: 0,
+            min_version: 0,
+            max_version: 0,
+        }
     }
 }
 
@@ -195,7 +199,11 @@ pub struct SupportedFeatureKey {
 
 impl Default for SupportedFeatureKey {
     fn default() -> Self {
-        Self { name: String::new(), min_version: 0, max_version: 0 }
+        Self {
+            name: String::new(),
+            min_version: 0,
+            max_version: 0,
+        }
     }
 }
 
@@ -223,19 +231,28 @@ impl SupportedFeatureKey {
             w.str(&self.name, flexible)?;
         }
         if version < 3 && !self.name.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Name", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Name",
+                version,
+            });
         }
         if version >= 3 {
             w.i16(self.min_version);
         }
         if version < 3 && self.min_version != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "MinVersion", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "MinVersion",
+                version,
+            });
         }
         if version >= 3 {
             w.i16(self.max_version);
         }
         if version < 3 && self.max_version != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "MaxVersion", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "MaxVersion",
+                version,
+            });
         }
         if flexible {
             w.uvarint(0);
@@ -257,7 +274,11 @@ pub struct FinalizedFeatureKey {
 
 impl Default for FinalizedFeatureKey {
     fn default() -> Self {
-        Self { name: String::new(), max_version_level: 0, min_version_level: 0 }
+        Self {
+            name: String::new(),
+            max_version_level: 0,
+            min_version_level: 0,
+        }
     }
 }
 
@@ -285,19 +306,28 @@ impl FinalizedFeatureKey {
             w.str(&self.name, flexible)?;
         }
         if version < 3 && !self.name.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Name", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Name",
+                version,
+            });
         }
         if version >= 3 {
             w.i16(self.max_version_level);
         }
         if version < 3 && self.max_version_level != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "MaxVersionLevel", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "MaxVersionLevel",
+                version,
+            });
         }
         if version >= 3 {
             w.i16(self.min_version_level);
         }
         if version < 3 && self.min_version_level != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "MinVersionLevel", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "MinVersionLevel",
+                version,
+            });
         }
         if flexible {
             w.uvarint(0);

@@ -19,7 +19,11 @@ pub struct AssignReplicasToDirsRequest {
 
 impl Default for AssignReplicasToDirsRequest {
     fn default() -> Self {
-        Self { broker_id: 0, broker_epoch: -1, directories: Vec::new() }
+        Self {
+            broker_id: 0,
+            broker_epoch: -1,
+            directories: Vec::new(),
+        }
     }
 }
 
@@ -75,7 +79,10 @@ pub struct DirectoryData {
 
 impl Default for DirectoryData {
     fn default() -> Self {
-        Self { id: Uuid::ZERO, topics: Vec::new() }
+        Self {
+            id: Uuid::ZERO,
+            topics: Vec::new(),
+        }
     }
 }
 
@@ -108,7 +115,10 @@ pub struct TopicData {
 
 impl Default for TopicData {
     fn default() -> Self {
-        Self { topic_id: Uuid::ZERO, partitions: Vec::new() }
+        Self {
+            topic_id: Uuid::ZERO,
+            partitions: Vec::new(),
+        }
     }
 }
 

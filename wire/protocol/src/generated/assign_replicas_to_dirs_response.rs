@@ -19,7 +19,11 @@ pub struct AssignReplicasToDirsResponse {
 
 impl Default for AssignReplicasToDirsResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, error_code: 0, directories: Vec::new() }
+        Self {
+            throttle_time_ms: 0,
+            error_code: 0,
+            directories: Vec::new(),
+        }
     }
 }
 
@@ -75,7 +79,10 @@ pub struct DirectoryData {
 
 impl Default for DirectoryData {
     fn default() -> Self {
-        Self { id: Uuid::ZERO, topics: Vec::new() }
+        Self {
+            id: Uuid::ZERO,
+            topics: Vec::new(),
+        }
     }
 }
 
@@ -108,7 +115,10 @@ pub struct TopicData {
 
 impl Default for TopicData {
     fn default() -> Self {
-        Self { topic_id: Uuid::ZERO, partitions: Vec::new() }
+        Self {
+            topic_id: Uuid::ZERO,
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -141,7 +151,10 @@ pub struct PartitionData {
 
 impl Default for PartitionData {
     fn default() -> Self {
-        Self { partition_index: 0, error_code: 0 }
+        Self {
+            partition_index: 0,
+            error_code: 0,
+        }
     }
 }
 

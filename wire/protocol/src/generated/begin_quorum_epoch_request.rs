@@ -21,7 +21,12 @@ pub struct BeginQuorumEpochRequest {
 
 impl Default for BeginQuorumEpochRequest {
     fn default() -> Self {
-        Self { cluster_id: None, voter_id: -1, topics: Vec::new(), leader_endpoints: Vec::new() }
+        Self {
+            cluster_id: None,
+            voter_id: -1,
+            topics: Vec::new(),
+            leader_endpoints: Vec::new(),
+        }
     }
 }
 
@@ -71,7 +76,12 @@ impl BeginQuorumEpochRequest {
         }
         w.structs(&self.topics, flexible, version, TopicData::encode)?;
         if version >= 1 {
-            w.structs(&self.leader_endpoints, flexible, version, LeaderEndpoint::encode)?;
+            w.structs(
+                &self.leader_endpoints,
+                flexible,
+                version,
+                LeaderEndpoint::encode,
+            )?;
         }
         if flexible {
             w.uvarint(0);
@@ -91,7 +101,10 @@ pub struct TopicData {
 
 impl Default for TopicData {
     fn default() -> Self {
-        Self { topic_name: String::new(), partitions: Vec::new() }
+        Self {
+            topic_name: String::new(),
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -132,7 +145,12 @@ pub struct PartitionData {
 
 impl Default for PartitionData {
     fn default() -> Self {
-        Self { partition_index: 0, voter_directory_id: Uuid::ZERO, leader_id: 0, leader_epoch: 0 }
+        Self {
+            partition_index: 0,
+            voter_directory_id: Uuid::ZERO,
+            leader_id: 0,
+            leader_epoch: 0,
+        }
     }
 }
 
@@ -179,7 +197,11 @@ pub struct LeaderEndpoint {
 
 impl Default for LeaderEndpoint {
     fn default() -> Self {
-        Self { name: String::new(), host: String::new(), port: 0 }
+        Self {
+            name: String::new(),
+            host: String::new(),
+            port: 0,
+        }
     }
 }
 
@@ -207,19 +229,28 @@ impl LeaderEndpoint {
             w.str(&self.name, flexible)?;
         }
         if version < 1 && !self.name.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Name", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Name",
+                version,
+            });
         }
         if version >= 1 {
             w.str(&self.host, flexible)?;
         }
         if version < 1 && !self.host.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Host", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Host",
+                version,
+            });
         }
         if version >= 1 {
             w.u16(self.port);
         }
         if version < 1 && self.port != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "Port", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Port",
+                version,
+            });
         }
         if flexible {
             w.uvarint(0);

@@ -16,7 +16,10 @@ pub struct BeginTransactionRecord {
 
 impl Default for BeginTransactionRecord {
     fn default() -> Self {
-        Self { name: None, unknown_tagged_fields: Vec::new() }
+        Self {
+            name: None,
+            unknown_tagged_fields: Vec::new(),
+        }
     }
 }
 

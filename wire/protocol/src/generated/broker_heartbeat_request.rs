@@ -91,10 +91,16 @@ impl BrokerHeartbeatRequest {
         w.bool(self.want_fence);
         w.bool(self.want_shut_down);
         if version < 1 && !self.offline_log_dirs.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "OfflineLogDirs", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "OfflineLogDirs",
+                version,
+            });
         }
         if version < 2 && self.cordoned_log_dirs.is_some() {
-            return Err(EncodeError::FieldNotInVersion { field: "CordonedLogDirs", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "CordonedLogDirs",
+                version,
+            });
         }
         let mut tags: u32 = 0;
         tags += u32::from(version >= 1 && !self.offline_log_dirs.is_empty());

@@ -91,13 +91,22 @@ impl BrokerRegistrationChangeRecord {
         w.i32(self.broker_id);
         w.i64(self.broker_epoch);
         if version < 1 && self.in_controlled_shutdown != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "InControlledShutdown", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "InControlledShutdown",
+                version,
+            });
         }
         if version < 2 && !self.log_dirs.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "LogDirs", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "LogDirs",
+                version,
+            });
         }
         if version < 3 && self.cordoned_log_dirs.is_some() {
-            return Err(EncodeError::FieldNotInVersion { field: "CordonedLogDirs", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "CordonedLogDirs",
+                version,
+            });
         }
         let mut tags: u32 = w.tag_count(&self.unknown_tagged_fields)?;
         tags += u32::from(self.fenced != 0);

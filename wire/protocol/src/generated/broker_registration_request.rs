@@ -100,7 +100,10 @@ impl BrokerRegistrationRequest {
             w.bool(self.is_migrating_zk_broker);
         }
         if version < 1 && self.is_migrating_zk_broker {
-            return Err(EncodeError::FieldNotInVersion { field: "IsMigratingZkBroker", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "IsMigratingZkBroker",
+                version,
+            });
         }
         if version >= 2 {
             w.array(&self.log_dirs, true, Writer::uuid)?;
@@ -128,7 +131,12 @@ pub struct Listener {
 
 impl Default for Listener {
     fn default() -> Self {
-        Self { name: String::new(), host: String::new(), port: 0, security_protocol: 0 }
+        Self {
+            name: String::new(),
+            host: String::new(),
+            port: 0,
+            security_protocol: 0,
+        }
     }
 }
 
@@ -167,7 +175,11 @@ pub struct Feature {
 
 impl Default for Feature {
     fn default() -> Self {
-        Self { name: String::new(), min_supported_version: 0, max_supported_version: 0 }
+        Self {
+            name: String::new(),
+            min_supported_version: 0,
+            max_supported_version: 0,
+        }
     }
 }
 

@@ -18,7 +18,11 @@ pub struct BrokerRegistrationResponse {
 
 impl Default for BrokerRegistrationResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, error_code: 0, broker_epoch: -1 }
+        Self {
+            throttle_time_ms: 0,
+            error_code: 0,
+            broker_epoch: -1,
+        }
     }
 }
 

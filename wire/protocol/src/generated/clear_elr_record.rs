@@ -16,7 +16,10 @@ pub struct ClearElrRecord {
 
 impl Default for ClearElrRecord {
     fn default() -> Self {
-        Self { topic_name: String::new(), unknown_tagged_fields: Vec::new() }
+        Self {
+            topic_name: String::new(),
+            unknown_tagged_fields: Vec::new(),
+        }
     }
 }
 

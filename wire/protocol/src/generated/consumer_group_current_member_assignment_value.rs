@@ -77,8 +77,18 @@ impl ConsumerGroupCurrentMemberAssignmentValue {
         w.i32(self.member_epoch);
         w.i32(self.previous_member_epoch);
         w.i8(self.state);
-        w.structs(&self.assigned_partitions, true, version, TopicPartitions::encode)?;
-        w.structs(&self.partitions_pending_revocation, true, version, TopicPartitions::encode)?;
+        w.structs(
+            &self.assigned_partitions,
+            true,
+            version,
+            TopicPartitions::encode,
+        )?;
+        w.structs(
+            &self.partitions_pending_revocation,
+            true,
+            version,
+            TopicPartitions::encode,
+        )?;
         let tags: u32 = w.tag_count(&self.unknown_tagged_fields)?;
         w.uvarint(tags);
         w.raw_tags(&self.unknown_tagged_fields)?;

@@ -16,7 +16,10 @@ pub struct ConsumerGroupDescribeRequest {
 
 impl Default for ConsumerGroupDescribeRequest {
     fn default() -> Self {
-        Self { group_ids: Vec::new(), include_authorized_operations: false }
+        Self {
+            group_ids: Vec::new(),
+            include_authorized_operations: false,
+        }
     }
 }
 

@@ -17,7 +17,10 @@ pub struct ConsumerGroupDescribeResponse {
 
 impl Default for ConsumerGroupDescribeResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, groups: Vec::new() }
+        Self {
+            throttle_time_ms: 0,
+            groups: Vec::new(),
+        }
     }
 }
 
@@ -229,7 +232,11 @@ pub struct TopicPartitions {
 
 impl Default for TopicPartitions {
     fn default() -> Self {
-        Self { topic_id: Uuid::ZERO, topic_name: String::new(), partitions: Vec::new() }
+        Self {
+            topic_id: Uuid::ZERO,
+            topic_name: String::new(),
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -262,7 +269,9 @@ pub struct Assignment {
 
 impl Default for Assignment {
     fn default() -> Self {
-        Self { topic_partitions: Vec::new() }
+        Self {
+            topic_partitions: Vec::new(),
+        }
     }
 }
 
@@ -276,7 +285,12 @@ impl Assignment {
     }
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.structs(&self.topic_partitions, true, version, TopicPartitions::encode)?;
+        w.structs(
+            &self.topic_partitions,
+            true,
+            version,
+            TopicPartitions::encode,
+        )?;
         w.uvarint(0);
         Ok(())
     }

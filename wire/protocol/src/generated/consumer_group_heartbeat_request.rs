@@ -101,7 +101,10 @@ impl ConsumerGroupHeartbeatRequest {
             w.nullable_str(self.subscribed_topic_regex.as_deref(), true)?;
         }
         if version < 1 && self.subscribed_topic_regex.is_some() {
-            return Err(EncodeError::FieldNotInVersion { field: "SubscribedTopicRegex", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "SubscribedTopicRegex",
+                version,
+            });
         }
         w.nullable_str(self.server_assignor.as_deref(), true)?;
         w.nullable_structs(
@@ -126,7 +129,10 @@ pub struct TopicPartitions {
 
 impl Default for TopicPartitions {
     fn default() -> Self {
-        Self { topic_id: Uuid::ZERO, partitions: Vec::new() }
+        Self {
+            topic_id: Uuid::ZERO,
+            partitions: Vec::new(),
+        }
     }
 }
 

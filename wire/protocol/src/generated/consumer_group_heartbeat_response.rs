@@ -62,7 +62,11 @@ impl ConsumerGroupHeartbeatResponse {
         out.member_id = r.nullable_string(true)?;
         out.member_epoch = r.i32()?;
         out.heartbeat_interval_ms = r.i32()?;
-        out.assignment = if r.is_present()? { Some(Assignment::decode(r, version)?) } else { None };
+        out.assignment = if r.is_present()? {
+            Some(Assignment::decode(r, version)?)
+        } else {
+            None
+        };
         let mut tags = r.tag_count(true)?;
         while r.next_tag(&mut tags)?.is_some() {}
         Ok(out)
@@ -100,7 +104,9 @@ pub struct Assignment {
 
 impl Default for Assignment {
     fn default() -> Self {
-        Self { topic_partitions: Vec::new() }
+        Self {
+            topic_partitions: Vec::new(),
+        }
     }
 }
 
@@ -114,7 +120,12 @@ impl Assignment {
     }
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.structs(&self.topic_partitions, true, version, TopicPartitions::encode)?;
+        w.structs(
+            &self.topic_partitions,
+            true,
+            version,
+            TopicPartitions::encode,
+        )?;
         w.uvarint(0);
         Ok(())
     }
@@ -131,7 +142,10 @@ pub struct TopicPartitions {
 
 impl Default for TopicPartitions {
     fn default() -> Self {
-        Self { topic_id: Uuid::ZERO, partitions: Vec::new() }
+        Self {
+            topic_id: Uuid::ZERO,
+            partitions: Vec::new(),
+        }
     }
 }
 

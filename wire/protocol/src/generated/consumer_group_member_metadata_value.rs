@@ -156,7 +156,12 @@ impl ClassicMemberMetadata {
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         w.i32(self.session_timeout_ms);
-        w.structs(&self.supported_protocols, true, version, ClassicProtocol::encode)?;
+        w.structs(
+            &self.supported_protocols,
+            true,
+            version,
+            ClassicProtocol::encode,
+        )?;
         let tags: u32 = w.tag_count(&self.unknown_tagged_fields)?;
         w.uvarint(tags);
         w.raw_tags(&self.unknown_tagged_fields)?;
@@ -177,7 +182,11 @@ pub struct ClassicProtocol {
 
 impl Default for ClassicProtocol {
     fn default() -> Self {
-        Self { name: String::new(), metadata: Vec::new(), unknown_tagged_fields: Vec::new() }
+        Self {
+            name: String::new(),
+            metadata: Vec::new(),
+            unknown_tagged_fields: Vec::new(),
+        }
     }
 }
 

@@ -14,7 +14,9 @@ pub struct ConsumerGroupMetadataKey {
 
 impl Default for ConsumerGroupMetadataKey {
     fn default() -> Self {
-        Self { group_id: String::new() }
+        Self {
+            group_id: String::new(),
+        }
     }
 }
 

@@ -18,7 +18,11 @@ pub struct ConsumerGroupMetadataValue {
 
 impl Default for ConsumerGroupMetadataValue {
     fn default() -> Self {
-        Self { epoch: 0, metadata_hash: 0, unknown_tagged_fields: Vec::new() }
+        Self {
+            epoch: 0,
+            metadata_hash: 0,
+            unknown_tagged_fields: Vec::new(),
+        }
     }
 }
 

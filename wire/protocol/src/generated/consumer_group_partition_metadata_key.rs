@@ -14,7 +14,9 @@ pub struct ConsumerGroupPartitionMetadataKey {
 
 impl Default for ConsumerGroupPartitionMetadataKey {
     fn default() -> Self {
-        Self { group_id: String::new() }
+        Self {
+            group_id: String::new(),
+        }
     }
 }
 

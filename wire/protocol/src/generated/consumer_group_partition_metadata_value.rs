@@ -17,7 +17,10 @@ pub struct ConsumerGroupPartitionMetadataValue {
 
 impl Default for ConsumerGroupPartitionMetadataValue {
     fn default() -> Self {
-        Self { topics: Vec::new(), unknown_tagged_fields: Vec::new() }
+        Self {
+            topics: Vec::new(),
+            unknown_tagged_fields: Vec::new(),
+        }
     }
 }
 
@@ -107,7 +110,12 @@ impl TopicMetadata {
         w.uuid(self.topic_id);
         w.str(&self.topic_name, true)?;
         w.i32(self.num_partitions);
-        w.structs(&self.partition_metadata, true, version, PartitionMetadata::encode)?;
+        w.structs(
+            &self.partition_metadata,
+            true,
+            version,
+            PartitionMetadata::encode,
+        )?;
         let tags: u32 = w.tag_count(&self.unknown_tagged_fields)?;
         w.uvarint(tags);
         w.raw_tags(&self.unknown_tagged_fields)?;
@@ -128,7 +136,11 @@ pub struct PartitionMetadata {
 
 impl Default for PartitionMetadata {
     fn default() -> Self {
-        Self { partition: 0, racks: Vec::new(), unknown_tagged_fields: Vec::new() }
+        Self {
+            partition: 0,
+            racks: Vec::new(),
+            unknown_tagged_fields: Vec::new(),
+        }
     }
 }
 

@@ -16,7 +16,10 @@ pub struct ConsumerGroupRegularExpressionKey {
 
 impl Default for ConsumerGroupRegularExpressionKey {
     fn default() -> Self {
-        Self { group_id: String::new(), regular_expression: String::new() }
+        Self {
+            group_id: String::new(),
+            regular_expression: String::new(),
+        }
     }
 }
 

@@ -20,7 +20,12 @@ pub struct ConsumerGroupRegularExpressionValue {
 
 impl Default for ConsumerGroupRegularExpressionValue {
     fn default() -> Self {
-        Self { topics: Vec::new(), version: 0, timestamp: 0, unknown_tagged_fields: Vec::new() }
+        Self {
+            topics: Vec::new(),
+            version: 0,
+            timestamp: 0,
+            unknown_tagged_fields: Vec::new(),
+        }
     }
 }
 

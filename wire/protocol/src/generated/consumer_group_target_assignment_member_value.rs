@@ -17,7 +17,10 @@ pub struct ConsumerGroupTargetAssignmentMemberValue {
 
 impl Default for ConsumerGroupTargetAssignmentMemberValue {
     fn default() -> Self {
-        Self { topic_partitions: Vec::new(), unknown_tagged_fields: Vec::new() }
+        Self {
+            topic_partitions: Vec::new(),
+            unknown_tagged_fields: Vec::new(),
+        }
     }
 }
 
@@ -54,7 +57,12 @@ impl ConsumerGroupTargetAssignmentMemberValue {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::UnsupportedVersion(version));
         }
-        w.structs(&self.topic_partitions, true, version, TopicPartition::encode)?;
+        w.structs(
+            &self.topic_partitions,
+            true,
+            version,
+            TopicPartition::encode,
+        )?;
         let tags: u32 = w.tag_count(&self.unknown_tagged_fields)?;
         w.uvarint(tags);
         w.raw_tags(&self.unknown_tagged_fields)?;
@@ -75,7 +83,11 @@ pub struct TopicPartition {
 
 impl Default for TopicPartition {
     fn default() -> Self {
-        Self { topic_id: Uuid::ZERO, partitions: Vec::new(), unknown_tagged_fields: Vec::new() }
+        Self {
+            topic_id: Uuid::ZERO,
+            partitions: Vec::new(),
+            unknown_tagged_fields: Vec::new(),
+        }
     }
 }
 

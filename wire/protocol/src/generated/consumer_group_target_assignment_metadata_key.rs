@@ -14,7 +14,9 @@ pub struct ConsumerGroupTargetAssignmentMetadataKey {
 
 impl Default for ConsumerGroupTargetAssignmentMetadataKey {
     fn default() -> Self {
-        Self { group_id: String::new() }
+        Self {
+            group_id: String::new(),
+        }
     }
 }
 

@@ -16,7 +16,10 @@ pub struct ConsumerProtocolAssignment {
 
 impl Default for ConsumerProtocolAssignment {
     fn default() -> Self {
-        Self { assigned_partitions: Vec::new(), user_data: None }
+        Self {
+            assigned_partitions: Vec::new(),
+            user_data: None,
+        }
     }
 }
 
@@ -48,7 +51,12 @@ impl ConsumerProtocolAssignment {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::UnsupportedVersion(version));
         }
-        w.structs(&self.assigned_partitions, false, version, TopicPartition::encode)?;
+        w.structs(
+            &self.assigned_partitions,
+            false,
+            version,
+            TopicPartition::encode,
+        )?;
         w.nullable_bytes(self.user_data.as_deref(), false)?;
         Ok(())
     }
@@ -65,7 +73,10 @@ pub struct TopicPartition {
 
 impl Default for TopicPartition {
     fn default() -> Self {
-        Self { topic: String::new(), partitions: Vec::new() }
+        Self {
+            topic: String::new(),
+            partitions: Vec::new(),
+        }
     }
 }
 

@@ -72,7 +72,12 @@ impl ConsumerProtocolSubscription {
         w.strings(&self.topics, false)?;
         w.nullable_bytes(self.user_data.as_deref(), false)?;
         if version >= 1 {
-            w.structs(&self.owned_partitions, false, version, TopicPartition::encode)?;
+            w.structs(
+                &self.owned_partitions,
+                false,
+                version,
+                TopicPartition::encode,
+            )?;
         }
         if version >= 2 {
             w.i32(self.generation_id);
@@ -95,7 +100,10 @@ pub struct TopicPartition {
 
 impl Default for TopicPartition {
     fn default() -> Self {
-        Self { topic: String::new(), partitions: Vec::new() }
+        Self {
+            topic: String::new(),
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -116,13 +124,19 @@ impl TopicPartition {
             w.str(&self.topic, false)?;
         }
         if version < 1 && !self.topic.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Topic", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Topic",
+                version,
+            });
         }
         if version >= 1 {
             w.array(&self.partitions, false, Writer::i32)?;
         }
         if version < 1 && !self.partitions.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Partitions", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Partitions",
+                version,
+            });
         }
         Ok(())
     }

@@ -93,7 +93,12 @@ pub struct Listener {
 
 impl Default for Listener {
     fn default() -> Self {
-        Self { name: String::new(), host: String::new(), port: 0, security_protocol: 0 }
+        Self {
+            name: String::new(),
+            host: String::new(),
+            port: 0,
+            security_protocol: 0,
+        }
     }
 }
 
@@ -132,7 +137,11 @@ pub struct Feature {
 
 impl Default for Feature {
     fn default() -> Self {
-        Self { name: String::new(), min_supported_version: 0, max_supported_version: 0 }
+        Self {
+            name: String::new(),
+            min_supported_version: 0,
+            max_supported_version: 0,
+        }
     }
 }
 

@@ -16,7 +16,10 @@ pub struct CreateAclsResponse {
 
 impl Default for CreateAclsResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, results: Vec::new() }
+        Self {
+            throttle_time_ms: 0,
+            results: Vec::new(),
+        }
     }
 }
 
@@ -74,7 +77,10 @@ pub struct AclCreationResult {
 
 impl Default for AclCreationResult {
     fn default() -> Self {
-        Self { error_code: 0, error_message: Some(String::new()) }
+        Self {
+            error_code: 0,
+            error_message: Some(String::new()),
+        }
     }
 }
 

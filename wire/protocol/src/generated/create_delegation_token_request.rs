@@ -72,16 +72,30 @@ impl CreateDelegationTokenRequest {
         if version >= 3 {
             w.nullable_str(self.owner_principal_type.as_deref(), flexible)?;
         }
-        if version < 3 && !self.owner_principal_type.as_ref().is_some_and(|value| value.is_empty())
+        if version < 3
+            && !self
+                .owner_principal_type
+                .as_ref()
+                .is_some_and(|value| value.is_empty())
         {
-            return Err(EncodeError::FieldNotInVersion { field: "OwnerPrincipalType", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "OwnerPrincipalType",
+                version,
+            });
         }
         if version >= 3 {
             w.nullable_str(self.owner_principal_name.as_deref(), flexible)?;
         }
-        if version < 3 && !self.owner_principal_name.as_ref().is_some_and(|value| value.is_empty())
+        if version < 3
+            && !self
+                .owner_principal_name
+                .as_ref()
+                .is_some_and(|value| value.is_empty())
         {
-            return Err(EncodeError::FieldNotInVersion { field: "OwnerPrincipalName", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "OwnerPrincipalName",
+                version,
+            });
         }
         w.structs(&self.renewers, flexible, version, CreatableRenewers::encode)?;
         w.i64(self.max_lifetime_ms);
@@ -103,7 +117,10 @@ pub struct CreatableRenewers {
 
 impl Default for CreatableRenewers {
     fn default() -> Self {
-        Self { principal_type: String::new(), principal_name: String::new() }
+        Self {
+            principal_type: String::new(),
+            principal_name: String::new(),
+        }
     }
 }
 

@@ -18,7 +18,11 @@ pub struct CreatePartitionsRequest {
 
 impl Default for CreatePartitionsRequest {
     fn default() -> Self {
-        Self { topics: Vec::new(), timeout_ms: 0, validate_only: false }
+        Self {
+            topics: Vec::new(),
+            timeout_ms: 0,
+            validate_only: false,
+        }
     }
 }
 
@@ -57,7 +61,12 @@ impl CreatePartitionsRequest {
             return Err(EncodeError::UnsupportedVersion(version));
         }
         let flexible = version >= 2;
-        w.structs(&self.topics, flexible, version, CreatePartitionsTopic::encode)?;
+        w.structs(
+            &self.topics,
+            flexible,
+            version,
+            CreatePartitionsTopic::encode,
+        )?;
         w.i32(self.timeout_ms);
         w.bool(self.validate_only);
         if flexible {
@@ -80,7 +89,11 @@ pub struct CreatePartitionsTopic {
 
 impl Default for CreatePartitionsTopic {
     fn default() -> Self {
-        Self { name: String::new(), count: 0, assignments: Some(Vec::new()) }
+        Self {
+            name: String::new(),
+            count: 0,
+            assignments: Some(Vec::new()),
+        }
     }
 }
 
@@ -123,7 +136,9 @@ pub struct CreatePartitionsAssignment {
 
 impl Default for CreatePartitionsAssignment {
     fn default() -> Self {
-        Self { broker_ids: Vec::new() }
+        Self {
+            broker_ids: Vec::new(),
+        }
     }
 }
 

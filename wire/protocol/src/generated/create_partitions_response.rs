@@ -16,7 +16,10 @@ pub struct CreatePartitionsResponse {
 
 impl Default for CreatePartitionsResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, results: Vec::new() }
+        Self {
+            throttle_time_ms: 0,
+            results: Vec::new(),
+        }
     }
 }
 
@@ -55,7 +58,12 @@ impl CreatePartitionsResponse {
         }
         let flexible = version >= 2;
         w.i32(self.throttle_time_ms);
-        w.structs(&self.results, flexible, version, CreatePartitionsTopicResult::encode)?;
+        w.structs(
+            &self.results,
+            flexible,
+            version,
+            CreatePartitionsTopicResult::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }
@@ -76,7 +84,11 @@ pub struct CreatePartitionsTopicResult {
 
 impl Default for CreatePartitionsTopicResult {
     fn default() -> Self {
-        Self { name: String::new(), error_code: 0, error_message: None }
+        Self {
+            name: String::new(),
+            error_code: 0,
+            error_message: None,
+        }
     }
 }
 

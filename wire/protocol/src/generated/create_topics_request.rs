@@ -18,7 +18,11 @@ pub struct CreateTopicsRequest {
 
 impl Default for CreateTopicsRequest {
     fn default() -> Self {
-        Self { topics: Vec::new(), timeout_ms: 60000, validate_only: false }
+        Self {
+            topics: Vec::new(),
+            timeout_ms: 60000,
+            validate_only: false,
+        }
     }
 }
 
@@ -113,8 +117,18 @@ impl CreatableTopic {
         w.str(&self.name, flexible)?;
         w.i32(self.num_partitions);
         w.i16(self.replication_factor);
-        w.structs(&self.assignments, flexible, version, CreatableReplicaAssignment::encode)?;
-        w.structs(&self.configs, flexible, version, CreatableTopicConfig::encode)?;
+        w.structs(
+            &self.assignments,
+            flexible,
+            version,
+            CreatableReplicaAssignment::encode,
+        )?;
+        w.structs(
+            &self.configs,
+            flexible,
+            version,
+            CreatableTopicConfig::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }
@@ -133,7 +147,10 @@ pub struct CreatableReplicaAssignment {
 
 impl Default for CreatableReplicaAssignment {
     fn default() -> Self {
-        Self { partition_index: 0, broker_ids: Vec::new() }
+        Self {
+            partition_index: 0,
+            broker_ids: Vec::new(),
+        }
     }
 }
 
@@ -170,7 +187,10 @@ pub struct CreatableTopicConfig {
 
 impl Default for CreatableTopicConfig {
     fn default() -> Self {
-        Self { name: String::new(), value: Some(String::new()) }
+        Self {
+            name: String::new(),
+            value: Some(String::new()),
+        }
     }
 }
 

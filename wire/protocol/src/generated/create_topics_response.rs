@@ -17,7 +17,10 @@ pub struct CreateTopicsResponse {
 
 impl Default for CreateTopicsResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, topics: Vec::new() }
+        Self {
+            throttle_time_ms: 0,
+            topics: Vec::new(),
+        }
     }
 }
 
@@ -56,7 +59,12 @@ impl CreateTopicsResponse {
         }
         let flexible = version >= 5;
         w.i32(self.throttle_time_ms);
-        w.structs(&self.topics, flexible, version, CreatableTopicResult::encode)?;
+        w.structs(
+            &self.topics,
+            flexible,
+            version,
+            CreatableTopicResult::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }
@@ -226,19 +234,28 @@ impl CreatableTopicConfigs {
             w.str(&self.name, flexible)?;
         }
         if version < 5 && !self.name.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Name", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Name",
+                version,
+            });
         }
         if version >= 5 {
             w.nullable_str(self.value.as_deref(), flexible)?;
         }
         if version < 5 && !self.value.as_ref().is_some_and(|value| value.is_empty()) {
-            return Err(EncodeError::FieldNotInVersion { field: "Value", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Value",
+                version,
+            });
         }
         if version >= 5 {
             w.bool(self.read_only);
         }
         if version < 5 && self.read_only {
-            return Err(EncodeError::FieldNotInVersion { field: "ReadOnly", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "ReadOnly",
+                version,
+            });
         }
         if version >= 5 {
             w.i8(self.config_source);
@@ -247,7 +264,10 @@ impl CreatableTopicConfigs {
             w.bool(self.is_sensitive);
         }
         if version < 5 && self.is_sensitive {
-            return Err(EncodeError::FieldNotInVersion { field: "IsSensitive", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "IsSensitive",
+                version,
+            });
         }
         if flexible {
             w.uvarint(0);

@@ -14,7 +14,9 @@ pub struct DeleteAclsRequest {
 
 impl Default for DeleteAclsRequest {
     fn default() -> Self {
-        Self { filters: Vec::new() }
+        Self {
+            filters: Vec::new(),
+        }
     }
 }
 

@@ -16,7 +16,10 @@ pub struct DeleteAclsResponse {
 
 impl Default for DeleteAclsResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, filter_results: Vec::new() }
+        Self {
+            throttle_time_ms: 0,
+            filter_results: Vec::new(),
+        }
     }
 }
 
@@ -55,7 +58,12 @@ impl DeleteAclsResponse {
         }
         let flexible = version >= 2;
         w.i32(self.throttle_time_ms);
-        w.structs(&self.filter_results, flexible, version, DeleteAclsFilterResult::encode)?;
+        w.structs(
+            &self.filter_results,
+            flexible,
+            version,
+            DeleteAclsFilterResult::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }
@@ -76,7 +84,11 @@ pub struct DeleteAclsFilterResult {
 
 impl Default for DeleteAclsFilterResult {
     fn default() -> Self {
-        Self { error_code: 0, error_message: Some(String::new()), matching_acls: Vec::new() }
+        Self {
+            error_code: 0,
+            error_message: Some(String::new()),
+            matching_acls: Vec::new(),
+        }
     }
 }
 
@@ -96,7 +108,12 @@ impl DeleteAclsFilterResult {
         let flexible = version >= 2;
         w.i16(self.error_code);
         w.nullable_str(self.error_message.as_deref(), flexible)?;
-        w.structs(&self.matching_acls, flexible, version, DeleteAclsMatchingAcl::encode)?;
+        w.structs(
+            &self.matching_acls,
+            flexible,
+            version,
+            DeleteAclsMatchingAcl::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }

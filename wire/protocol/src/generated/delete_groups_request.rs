@@ -14,7 +14,9 @@ pub struct DeleteGroupsRequest {
 
 impl Default for DeleteGroupsRequest {
     fn default() -> Self {
-        Self { groups_names: Vec::new() }
+        Self {
+            groups_names: Vec::new(),
+        }
     }
 }
 

@@ -16,7 +16,10 @@ pub struct DeleteGroupsResponse {
 
 impl Default for DeleteGroupsResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, results: Vec::new() }
+        Self {
+            throttle_time_ms: 0,
+            results: Vec::new(),
+        }
     }
 }
 
@@ -55,7 +58,12 @@ impl DeleteGroupsResponse {
         }
         let flexible = version >= 2;
         w.i32(self.throttle_time_ms);
-        w.structs(&self.results, flexible, version, DeletableGroupResult::encode)?;
+        w.structs(
+            &self.results,
+            flexible,
+            version,
+            DeletableGroupResult::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }
@@ -76,7 +84,11 @@ pub struct DeletableGroupResult {
 
 impl Default for DeletableGroupResult {
     fn default() -> Self {
-        Self { group_id: String::new(), error_code: 0, error_message: None }
+        Self {
+            group_id: String::new(),
+            error_code: 0,
+            error_message: None,
+        }
     }
 }
 

@@ -16,7 +16,10 @@ pub struct DeleteRecordsRequest {
 
 impl Default for DeleteRecordsRequest {
     fn default() -> Self {
-        Self { topics: Vec::new(), timeout_ms: 0 }
+        Self {
+            topics: Vec::new(),
+            timeout_ms: 0,
+        }
     }
 }
 
@@ -74,7 +77,10 @@ pub struct DeleteRecordsTopic {
 
 impl Default for DeleteRecordsTopic {
     fn default() -> Self {
-        Self { name: String::new(), partitions: Vec::new() }
+        Self {
+            name: String::new(),
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -92,7 +98,12 @@ impl DeleteRecordsTopic {
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         let flexible = version >= 2;
         w.str(&self.name, flexible)?;
-        w.structs(&self.partitions, flexible, version, DeleteRecordsPartition::encode)?;
+        w.structs(
+            &self.partitions,
+            flexible,
+            version,
+            DeleteRecordsPartition::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }
@@ -111,7 +122,10 @@ pub struct DeleteRecordsPartition {
 
 impl Default for DeleteRecordsPartition {
     fn default() -> Self {
-        Self { partition_index: 0, offset: 0 }
+        Self {
+            partition_index: 0,
+            offset: 0,
+        }
     }
 }
 

@@ -16,7 +16,10 @@ pub struct DeleteRecordsResponse {
 
 impl Default for DeleteRecordsResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, topics: Vec::new() }
+        Self {
+            throttle_time_ms: 0,
+            topics: Vec::new(),
+        }
     }
 }
 
@@ -55,7 +58,12 @@ impl DeleteRecordsResponse {
         }
         let flexible = version >= 2;
         w.i32(self.throttle_time_ms);
-        w.structs(&self.topics, flexible, version, DeleteRecordsTopicResult::encode)?;
+        w.structs(
+            &self.topics,
+            flexible,
+            version,
+            DeleteRecordsTopicResult::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }
@@ -74,7 +82,10 @@ pub struct DeleteRecordsTopicResult {
 
 impl Default for DeleteRecordsTopicResult {
     fn default() -> Self {
-        Self { name: String::new(), partitions: Vec::new() }
+        Self {
+            name: String::new(),
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -92,7 +103,12 @@ impl DeleteRecordsTopicResult {
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         let flexible = version >= 2;
         w.str(&self.name, flexible)?;
-        w.structs(&self.partitions, flexible, version, DeleteRecordsPartitionResult::encode)?;
+        w.structs(
+            &self.partitions,
+            flexible,
+            version,
+            DeleteRecordsPartitionResult::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }
@@ -113,7 +129,11 @@ pub struct DeleteRecordsPartitionResult {
 
 impl Default for DeleteRecordsPartitionResult {
     fn default() -> Self {
-        Self { partition_index: 0, low_watermark: 0, error_code: 0 }
+        Self {
+            partition_index: 0,
+            low_watermark: 0,
+            error_code: 0,
+        }
     }
 }
 

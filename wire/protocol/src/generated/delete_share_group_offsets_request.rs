@@ -16,7 +16,10 @@ pub struct DeleteShareGroupOffsetsRequest {
 
 impl Default for DeleteShareGroupOffsetsRequest {
     fn default() -> Self {
-        Self { group_id: String::new(), topics: Vec::new() }
+        Self {
+            group_id: String::new(),
+            topics: Vec::new(),
+        }
     }
 }
 
@@ -38,7 +41,12 @@ impl DeleteShareGroupOffsetsRequest {
         }
         let mut out = Self::default();
         out.group_id = r.string(true)?;
-        out.topics = r.structs(true, 1, version, DeleteShareGroupOffsetsRequestTopic::decode)?;
+        out.topics = r.structs(
+            true,
+            1,
+            version,
+            DeleteShareGroupOffsetsRequestTopic::decode,
+        )?;
         let mut tags = r.tag_count(true)?;
         while r.next_tag(&mut tags)?.is_some() {}
         Ok(out)
@@ -53,7 +61,12 @@ impl DeleteShareGroupOffsetsRequest {
             return Err(EncodeError::UnsupportedVersion(version));
         }
         w.str(&self.group_id, true)?;
-        w.structs(&self.topics, true, version, DeleteShareGroupOffsetsRequestTopic::encode)?;
+        w.structs(
+            &self.topics,
+            true,
+            version,
+            DeleteShareGroupOffsetsRequestTopic::encode,
+        )?;
         w.uvarint(0);
         Ok(())
     }
@@ -68,7 +81,9 @@ pub struct DeleteShareGroupOffsetsRequestTopic {
 
 impl Default for DeleteShareGroupOffsetsRequestTopic {
     fn default() -> Self {
-        Self { topic_name: String::new() }
+        Self {
+            topic_name: String::new(),
+        }
     }
 }
 

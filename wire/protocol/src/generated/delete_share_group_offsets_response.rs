@@ -21,7 +21,12 @@ pub struct DeleteShareGroupOffsetsResponse {
 
 impl Default for DeleteShareGroupOffsetsResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, error_code: 0, error_message: None, responses: Vec::new() }
+        Self {
+            throttle_time_ms: 0,
+            error_code: 0,
+            error_message: None,
+            responses: Vec::new(),
+        }
     }
 }
 
@@ -45,8 +50,12 @@ impl DeleteShareGroupOffsetsResponse {
         out.throttle_time_ms = r.i32()?;
         out.error_code = r.i16()?;
         out.error_message = r.nullable_string(true)?;
-        out.responses =
-            r.structs(true, 20, version, DeleteShareGroupOffsetsResponseTopic::decode)?;
+        out.responses = r.structs(
+            true,
+            20,
+            version,
+            DeleteShareGroupOffsetsResponseTopic::decode,
+        )?;
         let mut tags = r.tag_count(true)?;
         while r.next_tag(&mut tags)?.is_some() {}
         Ok(out)
@@ -63,7 +72,12 @@ impl DeleteShareGroupOffsetsResponse {
         w.i32(self.throttle_time_ms);
         w.i16(self.error_code);
         w.nullable_str(self.error_message.as_deref(), true)?;
-        w.structs(&self.responses, true, version, DeleteShareGroupOffsetsResponseTopic::encode)?;
+        w.structs(
+            &self.responses,
+            true,
+            version,
+            DeleteShareGroupOffsetsResponseTopic::encode,
+        )?;
         w.uvarint(0);
         Ok(())
     }
@@ -84,7 +98,12 @@ pub struct DeleteShareGroupOffsetsResponseTopic {
 
 impl Default for DeleteShareGroupOffsetsResponseTopic {
     fn default() -> Self {
-        Self { topic_name: String::new(), topic_id: Uuid::ZERO, error_code: 0, error_message: None }
+        Self {
+            topic_name: String::new(),
+            topic_id: Uuid::ZERO,
+            error_code: 0,
+            error_message: None,
+        }
     }
 }
 

@@ -17,7 +17,10 @@ pub struct DeleteShareGroupStateRequest {
 
 impl Default for DeleteShareGroupStateRequest {
     fn default() -> Self {
-        Self { group_id: String::new(), topics: Vec::new() }
+        Self {
+            group_id: String::new(),
+            topics: Vec::new(),
+        }
     }
 }
 
@@ -71,7 +74,10 @@ pub struct DeleteStateData {
 
 impl Default for DeleteStateData {
     fn default() -> Self {
-        Self { topic_id: Uuid::ZERO, partitions: Vec::new() }
+        Self {
+            topic_id: Uuid::ZERO,
+            partitions: Vec::new(),
+        }
     }
 }
 

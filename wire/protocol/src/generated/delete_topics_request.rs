@@ -19,7 +19,11 @@ pub struct DeleteTopicsRequest {
 
 impl Default for DeleteTopicsRequest {
     fn default() -> Self {
-        Self { topics: Vec::new(), topic_names: Vec::new(), timeout_ms: 0 }
+        Self {
+            topics: Vec::new(),
+            topic_names: Vec::new(),
+            timeout_ms: 0,
+        }
     }
 }
 
@@ -66,7 +70,10 @@ impl DeleteTopicsRequest {
             w.structs(&self.topics, flexible, version, DeleteTopicState::encode)?;
         }
         if version < 6 && !self.topics.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Topics", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Topics",
+                version,
+            });
         }
         if version <= 5 {
             w.strings(&self.topic_names, flexible)?;
@@ -90,7 +97,10 @@ pub struct DeleteTopicState {
 
 impl Default for DeleteTopicState {
     fn default() -> Self {
-        Self { name: None, topic_id: Uuid::ZERO }
+        Self {
+            name: None,
+            topic_id: Uuid::ZERO,
+        }
     }
 }
 
@@ -115,13 +125,19 @@ impl DeleteTopicState {
             w.nullable_str(self.name.as_deref(), flexible)?;
         }
         if version < 6 && self.name.is_some() {
-            return Err(EncodeError::FieldNotInVersion { field: "Name", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Name",
+                version,
+            });
         }
         if version >= 6 {
             w.uuid(self.topic_id);
         }
         if version < 6 && self.topic_id != Uuid::ZERO {
-            return Err(EncodeError::FieldNotInVersion { field: "TopicId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "TopicId",
+                version,
+            });
         }
         if flexible {
             w.uvarint(0);

@@ -17,7 +17,10 @@ pub struct DeleteTopicsResponse {
 
 impl Default for DeleteTopicsResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, responses: Vec::new() }
+        Self {
+            throttle_time_ms: 0,
+            responses: Vec::new(),
+        }
     }
 }
 
@@ -56,7 +59,12 @@ impl DeleteTopicsResponse {
         }
         let flexible = version >= 4;
         w.i32(self.throttle_time_ms);
-        w.structs(&self.responses, flexible, version, DeletableTopicResult::encode)?;
+        w.structs(
+            &self.responses,
+            flexible,
+            version,
+            DeletableTopicResult::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }
@@ -79,7 +87,12 @@ pub struct DeletableTopicResult {
 
 impl Default for DeletableTopicResult {
     fn default() -> Self {
-        Self { name: Some(String::new()), topic_id: Uuid::ZERO, error_code: 0, error_message: None }
+        Self {
+            name: Some(String::new()),
+            topic_id: Uuid::ZERO,
+            error_code: 0,
+            error_message: None,
+        }
     }
 }
 
@@ -87,8 +100,11 @@ impl DeletableTopicResult {
     fn decode(r: &mut Reader<'_>, version: i16) -> Result<Self, DecodeError> {
         let mut out = Self::default();
         let flexible = version >= 4;
-        out.name =
-            if version >= 6 { r.nullable_string(flexible)? } else { Some(r.string(flexible)?) };
+        out.name = if version >= 6 {
+            r.nullable_string(flexible)?
+        } else {
+            Some(r.string(flexible)?)
+        };
         if version >= 6 {
             out.topic_id = r.uuid()?;
         }

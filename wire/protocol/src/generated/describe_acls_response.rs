@@ -68,7 +68,12 @@ impl DescribeAclsResponse {
         w.i32(self.throttle_time_ms);
         w.i16(self.error_code);
         w.nullable_str(self.error_message.as_deref(), flexible)?;
-        w.structs(&self.resources, flexible, version, DescribeAclsResource::encode)?;
+        w.structs(
+            &self.resources,
+            flexible,
+            version,
+            DescribeAclsResource::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }
@@ -91,7 +96,12 @@ pub struct DescribeAclsResource {
 
 impl Default for DescribeAclsResource {
     fn default() -> Self {
-        Self { resource_type: 0, resource_name: String::new(), pattern_type: 3, acls: Vec::new() }
+        Self {
+            resource_type: 0,
+            resource_name: String::new(),
+            pattern_type: 3,
+            acls: Vec::new(),
+        }
     }
 }
 
@@ -136,7 +146,12 @@ pub struct AclDescription {
 
 impl Default for AclDescription {
     fn default() -> Self {
-        Self { principal: String::new(), host: String::new(), operation: 0, permission_type: 0 }
+        Self {
+            principal: String::new(),
+            host: String::new(),
+            operation: 0,
+            permission_type: 0,
+        }
     }
 }
 

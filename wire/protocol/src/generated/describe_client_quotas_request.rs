@@ -16,7 +16,10 @@ pub struct DescribeClientQuotasRequest {
 
 impl Default for DescribeClientQuotasRequest {
     fn default() -> Self {
-        Self { components: Vec::new(), strict: false }
+        Self {
+            components: Vec::new(),
+            strict: false,
+        }
     }
 }
 
@@ -76,7 +79,11 @@ pub struct ComponentData {
 
 impl Default for ComponentData {
     fn default() -> Self {
-        Self { entity_type: String::new(), match_type: 0, r#match: Some(String::new()) }
+        Self {
+            entity_type: String::new(),
+            match_type: 0,
+            r#match: Some(String::new()),
+        }
     }
 }
 

@@ -68,7 +68,12 @@ impl DescribeClientQuotasResponse {
         w.i32(self.throttle_time_ms);
         w.i16(self.error_code);
         w.nullable_str(self.error_message.as_deref(), flexible)?;
-        w.nullable_structs(self.entries.as_deref(), flexible, version, EntryData::encode)?;
+        w.nullable_structs(
+            self.entries.as_deref(),
+            flexible,
+            version,
+            EntryData::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }
@@ -87,7 +92,10 @@ pub struct EntryData {
 
 impl Default for EntryData {
     fn default() -> Self {
-        Self { entity: Vec::new(), values: Vec::new() }
+        Self {
+            entity: Vec::new(),
+            values: Vec::new(),
+        }
     }
 }
 
@@ -124,7 +132,10 @@ pub struct EntityData {
 
 impl Default for EntityData {
     fn default() -> Self {
-        Self { entity_type: String::new(), entity_name: Some(String::new()) }
+        Self {
+            entity_type: String::new(),
+            entity_name: Some(String::new()),
+        }
     }
 }
 
@@ -161,7 +172,10 @@ pub struct ValueData {
 
 impl Default for ValueData {
     fn default() -> Self {
-        Self { key: String::new(), value: 0.0 }
+        Self {
+            key: String::new(),
+            value: 0.0,
+        }
     }
 }
 

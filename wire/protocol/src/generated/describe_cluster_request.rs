@@ -68,13 +68,19 @@ impl DescribeClusterRequest {
             w.i8(self.endpoint_type);
         }
         if version < 1 && self.endpoint_type != 1 {
-            return Err(EncodeError::FieldNotInVersion { field: "EndpointType", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "EndpointType",
+                version,
+            });
         }
         if version >= 2 {
             w.bool(self.include_fenced_brokers);
         }
         if version < 2 && self.include_fenced_brokers {
-            return Err(EncodeError::FieldNotInVersion { field: "IncludeFencedBrokers", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "IncludeFencedBrokers",
+                version,
+            });
         }
         w.uvarint(0);
         Ok(())

@@ -88,7 +88,10 @@ impl DescribeClusterResponse {
             w.i8(self.endpoint_type);
         }
         if version < 1 && self.endpoint_type != 1 {
-            return Err(EncodeError::FieldNotInVersion { field: "EndpointType", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "EndpointType",
+                version,
+            });
         }
         w.str(&self.cluster_id, true)?;
         w.i32(self.controller_id);
@@ -116,7 +119,13 @@ pub struct DescribeClusterBroker {
 
 impl Default for DescribeClusterBroker {
     fn default() -> Self {
-        Self { broker_id: 0, host: String::new(), port: 0, rack: None, is_fenced: false }
+        Self {
+            broker_id: 0,
+            host: String::new(),
+            port: 0,
+            rack: None,
+            is_fenced: false,
+        }
     }
 }
 
@@ -144,7 +153,10 @@ impl DescribeClusterBroker {
             w.bool(self.is_fenced);
         }
         if version < 2 && self.is_fenced {
-            return Err(EncodeError::FieldNotInVersion { field: "IsFenced", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "IsFenced",
+                version,
+            });
         }
         w.uvarint(0);
         Ok(())

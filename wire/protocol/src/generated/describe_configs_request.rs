@@ -18,7 +18,11 @@ pub struct DescribeConfigsRequest {
 
 impl Default for DescribeConfigsRequest {
     fn default() -> Self {
-        Self { resources: Vec::new(), include_synonyms: false, include_documentation: false }
+        Self {
+            resources: Vec::new(),
+            include_synonyms: false,
+            include_documentation: false,
+        }
     }
 }
 
@@ -59,13 +63,21 @@ impl DescribeConfigsRequest {
             return Err(EncodeError::UnsupportedVersion(version));
         }
         let flexible = version >= 4;
-        w.structs(&self.resources, flexible, version, DescribeConfigsResource::encode)?;
+        w.structs(
+            &self.resources,
+            flexible,
+            version,
+            DescribeConfigsResource::encode,
+        )?;
         w.bool(self.include_synonyms);
         if version >= 3 {
             w.bool(self.include_documentation);
         }
         if version < 3 && self.include_documentation {
-            return Err(EncodeError::FieldNotInVersion { field: "IncludeDocumentation", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "IncludeDocumentation",
+                version,
+            });
         }
         if flexible {
             w.uvarint(0);

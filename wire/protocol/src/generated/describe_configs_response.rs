@@ -16,7 +16,10 @@ pub struct DescribeConfigsResponse {
 
 impl Default for DescribeConfigsResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, results: Vec::new() }
+        Self {
+            throttle_time_ms: 0,
+            results: Vec::new(),
+        }
     }
 }
 
@@ -55,7 +58,12 @@ impl DescribeConfigsResponse {
         }
         let flexible = version >= 4;
         w.i32(self.throttle_time_ms);
-        w.structs(&self.results, flexible, version, DescribeConfigsResult::encode)?;
+        w.structs(
+            &self.results,
+            flexible,
+            version,
+            DescribeConfigsResult::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }
@@ -110,7 +118,12 @@ impl DescribeConfigsResult {
         w.nullable_str(self.error_message.as_deref(), flexible)?;
         w.i8(self.resource_type);
         w.str(&self.resource_name, flexible)?;
-        w.structs(&self.configs, flexible, version, DescribeConfigsResourceResult::encode)?;
+        w.structs(
+            &self.configs,
+            flexible,
+            version,
+            DescribeConfigsResourceResult::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }
@@ -182,7 +195,12 @@ impl DescribeConfigsResourceResult {
         w.bool(self.read_only);
         w.i8(self.config_source);
         w.bool(self.is_sensitive);
-        w.structs(&self.synonyms, flexible, version, DescribeConfigsSynonym::encode)?;
+        w.structs(
+            &self.synonyms,
+            flexible,
+            version,
+            DescribeConfigsSynonym::encode,
+        )?;
         if version >= 3 {
             w.i8(self.config_type);
         }
@@ -209,7 +227,11 @@ pub struct DescribeConfigsSynonym {
 
 impl Default for DescribeConfigsSynonym {
     fn default() -> Self {
-        Self { name: String::new(), value: Some(String::new()), source: 0 }
+        Self {
+            name: String::new(),
+            value: Some(String::new()),
+            source: 0,
+        }
     }
 }
 

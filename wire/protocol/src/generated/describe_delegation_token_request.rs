@@ -14,7 +14,9 @@ pub struct DescribeDelegationTokenRequest {
 
 impl Default for DescribeDelegationTokenRequest {
     fn default() -> Self {
-        Self { owners: Some(Vec::new()) }
+        Self {
+            owners: Some(Vec::new()),
+        }
     }
 }
 
@@ -76,7 +78,10 @@ pub struct DescribeDelegationTokenOwner {
 
 impl Default for DescribeDelegationTokenOwner {
     fn default() -> Self {
-        Self { principal_type: String::new(), principal_name: String::new() }
+        Self {
+            principal_type: String::new(),
+            principal_name: String::new(),
+        }
     }
 }
 

@@ -18,7 +18,11 @@ pub struct DescribeDelegationTokenResponse {
 
 impl Default for DescribeDelegationTokenResponse {
     fn default() -> Self {
-        Self { error_code: 0, tokens: Vec::new(), throttle_time_ms: 0 }
+        Self {
+            error_code: 0,
+            tokens: Vec::new(),
+            throttle_time_ms: 0,
+        }
     }
 }
 
@@ -58,7 +62,12 @@ impl DescribeDelegationTokenResponse {
         }
         let flexible = version >= 2;
         w.i16(self.error_code);
-        w.structs(&self.tokens, flexible, version, DescribedDelegationToken::encode)?;
+        w.structs(
+            &self.tokens,
+            flexible,
+            version,
+            DescribedDelegationToken::encode,
+        )?;
         w.i32(self.throttle_time_ms);
         if flexible {
             w.uvarint(0);
@@ -126,7 +135,12 @@ impl DescribedDelegationToken {
         out.max_timestamp = r.i64()?;
         out.token_id = r.string(flexible)?;
         out.hmac = r.bytes(flexible)?;
-        out.renewers = r.structs(flexible, 2, version, DescribedDelegationTokenRenewer::decode)?;
+        out.renewers = r.structs(
+            flexible,
+            2,
+            version,
+            DescribedDelegationTokenRenewer::decode,
+        )?;
         let mut tags = r.tag_count(flexible)?;
         while r.next_tag(&mut tags)?.is_some() {}
         Ok(out)
@@ -159,7 +173,12 @@ impl DescribedDelegationToken {
         w.i64(self.max_timestamp);
         w.str(&self.token_id, flexible)?;
         w.bytes(&self.hmac, flexible)?;
-        w.structs(&self.renewers, flexible, version, DescribedDelegationTokenRenewer::encode)?;
+        w.structs(
+            &self.renewers,
+            flexible,
+            version,
+            DescribedDelegationTokenRenewer::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }
@@ -178,7 +197,10 @@ pub struct DescribedDelegationTokenRenewer {
 
 impl Default for DescribedDelegationTokenRenewer {
     fn default() -> Self {
-        Self { principal_type: String::new(), principal_name: String::new() }
+        Self {
+            principal_type: String::new(),
+            principal_name: String::new(),
+        }
     }
 }
 

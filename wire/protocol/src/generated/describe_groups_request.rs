@@ -16,7 +16,10 @@ pub struct DescribeGroupsRequest {
 
 impl Default for DescribeGroupsRequest {
     fn default() -> Self {
-        Self { groups: Vec::new(), include_authorized_operations: false }
+        Self {
+            groups: Vec::new(),
+            include_authorized_operations: false,
+        }
     }
 }
 

@@ -16,7 +16,10 @@ pub struct DescribeGroupsResponse {
 
 impl Default for DescribeGroupsResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, groups: Vec::new() }
+        Self {
+            throttle_time_ms: 0,
+            groups: Vec::new(),
+        }
     }
 }
 
@@ -131,18 +134,29 @@ impl DescribedGroup {
             w.nullable_str(self.error_message.as_deref(), flexible)?;
         }
         if version < 6 && self.error_message.is_some() {
-            return Err(EncodeError::FieldNotInVersion { field: "ErrorMessage", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "ErrorMessage",
+                version,
+            });
         }
         w.str(&self.group_id, flexible)?;
         w.str(&self.group_state, flexible)?;
         w.str(&self.protocol_type, flexible)?;
         w.str(&self.protocol_data, flexible)?;
-        w.structs(&self.members, flexible, version, DescribedGroupMember::encode)?;
+        w.structs(
+            &self.members,
+            flexible,
+            version,
+            DescribedGroupMember::encode,
+        )?;
         if version >= 3 {
             w.i32(self.authorized_operations);
         }
         if version < 3 && self.authorized_operations != -2147483648 {
-            return Err(EncodeError::FieldNotInVersion { field: "AuthorizedOperations", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "AuthorizedOperations",
+                version,
+            });
         }
         if flexible {
             w.uvarint(0);

@@ -14,7 +14,9 @@ pub struct DescribeLogDirsRequest {
 
 impl Default for DescribeLogDirsRequest {
     fn default() -> Self {
-        Self { topics: Some(Vec::new()) }
+        Self {
+            topics: Some(Vec::new()),
+        }
     }
 }
 
@@ -75,7 +77,10 @@ pub struct DescribableLogDirTopic {
 
 impl Default for DescribableLogDirTopic {
     fn default() -> Self {
-        Self { topic: String::new(), partitions: Vec::new() }
+        Self {
+            topic: String::new(),
+            partitions: Vec::new(),
+        }
     }
 }
 

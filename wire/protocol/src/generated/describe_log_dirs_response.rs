@@ -18,7 +18,11 @@ pub struct DescribeLogDirsResponse {
 
 impl Default for DescribeLogDirsResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, error_code: 0, results: Vec::new() }
+        Self {
+            throttle_time_ms: 0,
+            error_code: 0,
+            results: Vec::new(),
+        }
     }
 }
 
@@ -63,7 +67,12 @@ impl DescribeLogDirsResponse {
         if version >= 3 {
             w.i16(self.error_code);
         }
-        w.structs(&self.results, flexible, version, DescribeLogDirsResult::encode)?;
+        w.structs(
+            &self.results,
+            flexible,
+            version,
+            DescribeLogDirsResult::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }
@@ -126,7 +135,12 @@ impl DescribeLogDirsResult {
         let flexible = version >= 2;
         w.i16(self.error_code);
         w.str(&self.log_dir, flexible)?;
-        w.structs(&self.topics, flexible, version, DescribeLogDirsTopic::encode)?;
+        w.structs(
+            &self.topics,
+            flexible,
+            version,
+            DescribeLogDirsTopic::encode,
+        )?;
         if version >= 4 {
             w.i64(self.total_bytes);
         }
@@ -154,7 +168,10 @@ pub struct DescribeLogDirsTopic {
 
 impl Default for DescribeLogDirsTopic {
     fn default() -> Self {
-        Self { name: String::new(), partitions: Vec::new() }
+        Self {
+            name: String::new(),
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -172,7 +189,12 @@ impl DescribeLogDirsTopic {
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         let flexible = version >= 2;
         w.str(&self.name, flexible)?;
-        w.structs(&self.partitions, flexible, version, DescribeLogDirsPartition::encode)?;
+        w.structs(
+            &self.partitions,
+            flexible,
+            version,
+            DescribeLogDirsPartition::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }
@@ -195,7 +217,12 @@ pub struct DescribeLogDirsPartition {
 
 impl Default for DescribeLogDirsPartition {
     fn default() -> Self {
-        Self { partition_index: 0, partition_size: 0, offset_lag: 0, is_future_key: false }
+        Self {
+            partition_index: 0,
+            partition_size: 0,
+            offset_lag: 0,
+            is_future_key: false,
+        }
     }
 }
 

@@ -66,7 +66,10 @@ pub struct TopicRequest {
 
 impl Default for TopicRequest {
     fn default() -> Self {
-        Self { name: String::new(), partition_indexes: Vec::new() }
+        Self {
+            name: String::new(),
+            partition_indexes: Vec::new(),
+        }
     }
 }
 

@@ -16,7 +16,10 @@ pub struct DescribeProducersResponse {
 
 impl Default for DescribeProducersResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, topics: Vec::new() }
+        Self {
+            throttle_time_ms: 0,
+            topics: Vec::new(),
+        }
     }
 }
 
@@ -70,7 +73,10 @@ pub struct TopicResponse {
 
 impl Default for TopicResponse {
     fn default() -> Self {
-        Self { name: String::new(), partitions: Vec::new() }
+        Self {
+            name: String::new(),
+            partitions: Vec::new(),
+        }
     }
 }
 

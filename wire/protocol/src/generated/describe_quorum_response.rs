@@ -77,7 +77,10 @@ impl DescribeQuorumResponse {
             w.structs(&self.nodes, true, version, Node::encode)?;
         }
         if version < 2 && !self.nodes.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Nodes", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Nodes",
+                version,
+            });
         }
         w.uvarint(0);
         Ok(())
@@ -95,7 +98,10 @@ pub struct TopicData {
 
 impl Default for TopicData {
     fn default() -> Self {
-        Self { topic_name: String::new(), partitions: Vec::new() }
+        Self {
+            topic_name: String::new(),
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -198,7 +204,10 @@ pub struct Node {
 
 impl Default for Node {
     fn default() -> Self {
-        Self { node_id: 0, listeners: Vec::new() }
+        Self {
+            node_id: 0,
+            listeners: Vec::new(),
+        }
     }
 }
 
@@ -221,13 +230,19 @@ impl Node {
             w.i32(self.node_id);
         }
         if version < 2 && self.node_id != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "NodeId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "NodeId",
+                version,
+            });
         }
         if version >= 2 {
             w.structs(&self.listeners, true, version, Listener::encode)?;
         }
         if version < 2 && !self.listeners.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Listeners", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Listeners",
+                version,
+            });
         }
         w.uvarint(0);
         Ok(())
@@ -247,7 +262,11 @@ pub struct Listener {
 
 impl Default for Listener {
     fn default() -> Self {
-        Self { name: String::new(), host: String::new(), port: 0 }
+        Self {
+            name: String::new(),
+            host: String::new(),
+            port: 0,
+        }
     }
 }
 
@@ -273,19 +292,28 @@ impl Listener {
             w.str(&self.name, true)?;
         }
         if version < 2 && !self.name.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Name", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Name",
+                version,
+            });
         }
         if version >= 2 {
             w.str(&self.host, true)?;
         }
         if version < 2 && !self.host.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Host", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Host",
+                version,
+            });
         }
         if version >= 2 {
             w.u16(self.port);
         }
         if version < 2 && self.port != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "Port", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Port",
+                version,
+            });
         }
         w.uvarint(0);
         Ok(())
@@ -344,7 +372,10 @@ impl ReplicaState {
             w.uuid(self.replica_directory_id);
         }
         if version < 2 && self.replica_directory_id != Uuid::ZERO {
-            return Err(EncodeError::FieldNotInVersion { field: "ReplicaDirectoryId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "ReplicaDirectoryId",
+                version,
+            });
         }
         w.i64(self.log_end_offset);
         if version >= 1 {

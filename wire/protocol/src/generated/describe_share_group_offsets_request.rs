@@ -35,7 +35,12 @@ impl DescribeShareGroupOffsetsRequest {
             return Err(DecodeError::UnsupportedVersion(version));
         }
         let mut out = Self::default();
-        out.groups = r.structs(true, 2, version, DescribeShareGroupOffsetsRequestGroup::decode)?;
+        out.groups = r.structs(
+            true,
+            2,
+            version,
+            DescribeShareGroupOffsetsRequestGroup::decode,
+        )?;
         let mut tags = r.tag_count(true)?;
         while r.next_tag(&mut tags)?.is_some() {}
         Ok(out)
@@ -49,7 +54,12 @@ impl DescribeShareGroupOffsetsRequest {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::UnsupportedVersion(version));
         }
-        w.structs(&self.groups, true, version, DescribeShareGroupOffsetsRequestGroup::encode)?;
+        w.structs(
+            &self.groups,
+            true,
+            version,
+            DescribeShareGroupOffsetsRequestGroup::encode,
+        )?;
         w.uvarint(0);
         Ok(())
     }
@@ -66,7 +76,10 @@ pub struct DescribeShareGroupOffsetsRequestGroup {
 
 impl Default for DescribeShareGroupOffsetsRequestGroup {
     fn default() -> Self {
-        Self { group_id: String::new(), topics: Some(Vec::new()) }
+        Self {
+            group_id: String::new(),
+            topics: Some(Vec::new()),
+        }
     }
 }
 
@@ -74,8 +87,12 @@ impl DescribeShareGroupOffsetsRequestGroup {
     fn decode(r: &mut Reader<'_>, version: i16) -> Result<Self, DecodeError> {
         let mut out = Self::default();
         out.group_id = r.string(true)?;
-        out.topics =
-            r.nullable_structs(true, 2, version, DescribeShareGroupOffsetsRequestTopic::decode)?;
+        out.topics = r.nullable_structs(
+            true,
+            2,
+            version,
+            DescribeShareGroupOffsetsRequestTopic::decode,
+        )?;
         let mut tags = r.tag_count(true)?;
         while r.next_tag(&mut tags)?.is_some() {}
         Ok(out)
@@ -105,7 +122,10 @@ pub struct DescribeShareGroupOffsetsRequestTopic {
 
 impl Default for DescribeShareGroupOffsetsRequestTopic {
     fn default() -> Self {
-        Self { topic_name: String::new(), partitions: Vec::new() }
+        Self {
+            topic_name: String::new(),
+            partitions: Vec::new(),
+        }
     }
 }
 

@@ -17,7 +17,10 @@ pub struct DescribeShareGroupOffsetsResponse {
 
 impl Default for DescribeShareGroupOffsetsResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, groups: Vec::new() }
+        Self {
+            throttle_time_ms: 0,
+            groups: Vec::new(),
+        }
     }
 }
 
@@ -39,7 +42,12 @@ impl DescribeShareGroupOffsetsResponse {
         }
         let mut out = Self::default();
         out.throttle_time_ms = r.i32()?;
-        out.groups = r.structs(true, 5, version, DescribeShareGroupOffsetsResponseGroup::decode)?;
+        out.groups = r.structs(
+            true,
+            5,
+            version,
+            DescribeShareGroupOffsetsResponseGroup::decode,
+        )?;
         let mut tags = r.tag_count(true)?;
         while r.next_tag(&mut tags)?.is_some() {}
         Ok(out)
@@ -54,7 +62,12 @@ impl DescribeShareGroupOffsetsResponse {
             return Err(EncodeError::UnsupportedVersion(version));
         }
         w.i32(self.throttle_time_ms);
-        w.structs(&self.groups, true, version, DescribeShareGroupOffsetsResponseGroup::encode)?;
+        w.structs(
+            &self.groups,
+            true,
+            version,
+            DescribeShareGroupOffsetsResponseGroup::encode,
+        )?;
         w.uvarint(0);
         Ok(())
     }
@@ -75,7 +88,12 @@ pub struct DescribeShareGroupOffsetsResponseGroup {
 
 impl Default for DescribeShareGroupOffsetsResponseGroup {
     fn default() -> Self {
-        Self { group_id: String::new(), topics: Vec::new(), error_code: 0, error_message: None }
+        Self {
+            group_id: String::new(),
+            topics: Vec::new(),
+            error_code: 0,
+            error_message: None,
+        }
     }
 }
 
@@ -83,8 +101,12 @@ impl DescribeShareGroupOffsetsResponseGroup {
     fn decode(r: &mut Reader<'_>, version: i16) -> Result<Self, DecodeError> {
         let mut out = Self::default();
         out.group_id = r.string(true)?;
-        out.topics =
-            r.structs(true, 18, version, DescribeShareGroupOffsetsResponseTopic::decode)?;
+        out.topics = r.structs(
+            true,
+            18,
+            version,
+            DescribeShareGroupOffsetsResponseTopic::decode,
+        )?;
         out.error_code = r.i16()?;
         out.error_message = r.nullable_string(true)?;
         let mut tags = r.tag_count(true)?;
@@ -94,7 +116,12 @@ impl DescribeShareGroupOffsetsResponseGroup {
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         w.str(&self.group_id, true)?;
-        w.structs(&self.topics, true, version, DescribeShareGroupOffsetsResponseTopic::encode)?;
+        w.structs(
+            &self.topics,
+            true,
+            version,
+            DescribeShareGroupOffsetsResponseTopic::encode,
+        )?;
         w.i16(self.error_code);
         w.nullable_str(self.error_message.as_deref(), true)?;
         w.uvarint(0);
@@ -115,7 +142,11 @@ pub struct DescribeShareGroupOffsetsResponseTopic {
 
 impl Default for DescribeShareGroupOffsetsResponseTopic {
     fn default() -> Self {
-        Self { topic_name: String::new(), topic_id: Uuid::ZERO, partitions: Vec::new() }
+        Self {
+            topic_name: String::new(),
+            topic_id: Uuid::ZERO,
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -124,8 +155,12 @@ impl DescribeShareGroupOffsetsResponseTopic {
         let mut out = Self::default();
         out.topic_name = r.string(true)?;
         out.topic_id = r.uuid()?;
-        out.partitions =
-            r.structs(true, 19, version, DescribeShareGroupOffsetsResponsePartition::decode)?;
+        out.partitions = r.structs(
+            true,
+            19,
+            version,
+            DescribeShareGroupOffsetsResponsePartition::decode,
+        )?;
         let mut tags = r.tag_count(true)?;
         while r.next_tag(&mut tags)?.is_some() {}
         Ok(out)

@@ -18,7 +18,11 @@ pub struct DescribeTopicPartitionsRequest {
 
 impl Default for DescribeTopicPartitionsRequest {
     fn default() -> Self {
-        Self { topics: Vec::new(), response_partition_limit: 2000, cursor: None }
+        Self {
+            topics: Vec::new(),
+            response_partition_limit: 2000,
+            cursor: None,
+        }
     }
 }
 
@@ -41,7 +45,11 @@ impl DescribeTopicPartitionsRequest {
         let mut out = Self::default();
         out.topics = r.structs(true, 1, version, TopicRequest::decode)?;
         out.response_partition_limit = r.i32()?;
-        out.cursor = if r.is_present()? { Some(Cursor::decode(r, version)?) } else { None };
+        out.cursor = if r.is_present()? {
+            Some(Cursor::decode(r, version)?)
+        } else {
+            None
+        };
         let mut tags = r.tag_count(true)?;
         while r.next_tag(&mut tags)?.is_some() {}
         Ok(out)
@@ -75,7 +83,9 @@ pub struct TopicRequest {
 
 impl Default for TopicRequest {
     fn default() -> Self {
-        Self { name: String::new() }
+        Self {
+            name: String::new(),
+        }
     }
 }
 
@@ -106,7 +116,10 @@ pub struct Cursor {
 
 impl Default for Cursor {
     fn default() -> Self {
-        Self { topic_name: String::new(), partition_index: 0 }
+        Self {
+            topic_name: String::new(),
+            partition_index: 0,
+        }
     }
 }
 

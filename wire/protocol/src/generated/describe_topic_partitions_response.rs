@@ -19,7 +19,11 @@ pub struct DescribeTopicPartitionsResponse {
 
 impl Default for DescribeTopicPartitionsResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, topics: Vec::new(), next_cursor: None }
+        Self {
+            throttle_time_ms: 0,
+            topics: Vec::new(),
+            next_cursor: None,
+        }
     }
 }
 
@@ -41,8 +45,17 @@ impl DescribeTopicPartitionsResponse {
         }
         let mut out = Self::default();
         out.throttle_time_ms = r.i32()?;
-        out.topics = r.structs(true, 25, version, DescribeTopicPartitionsResponseTopic::decode)?;
-        out.next_cursor = if r.is_present()? { Some(Cursor::decode(r, version)?) } else { None };
+        out.topics = r.structs(
+            true,
+            25,
+            version,
+            DescribeTopicPartitionsResponseTopic::decode,
+        )?;
+        out.next_cursor = if r.is_present()? {
+            Some(Cursor::decode(r, version)?)
+        } else {
+            None
+        };
         let mut tags = r.tag_count(true)?;
         while r.next_tag(&mut tags)?.is_some() {}
         Ok(out)
@@ -57,7 +70,12 @@ impl DescribeTopicPartitionsResponse {
             return Err(EncodeError::UnsupportedVersion(version));
         }
         w.i32(self.throttle_time_ms);
-        w.structs(&self.topics, true, version, DescribeTopicPartitionsResponseTopic::encode)?;
+        w.structs(
+            &self.topics,
+            true,
+            version,
+            DescribeTopicPartitionsResponseTopic::encode,
+        )?;
         w.presence(self.next_cursor.is_some());
         if let Some(value) = &self.next_cursor {
             value.encode(w, version)?;
@@ -104,8 +122,12 @@ impl DescribeTopicPartitionsResponseTopic {
         out.name = r.nullable_string(true)?;
         out.topic_id = r.uuid()?;
         out.is_internal = r.bool()?;
-        out.partitions =
-            r.structs(true, 19, version, DescribeTopicPartitionsResponsePartition::decode)?;
+        out.partitions = r.structs(
+            true,
+            19,
+            version,
+            DescribeTopicPartitionsResponsePartition::decode,
+        )?;
         out.topic_authorized_operations = r.i32()?;
         let mut tags = r.tag_count(true)?;
         while r.next_tag(&mut tags)?.is_some() {}
@@ -211,7 +233,10 @@ pub struct Cursor {
 
 impl Default for Cursor {
     fn default() -> Self {
-        Self { topic_name: String::new(), partition_index: 0 }
+        Self {
+            topic_name: String::new(),
+            partition_index: 0,
+        }
     }
 }
 

@@ -14,7 +14,9 @@ pub struct DescribeTransactionsRequest {
 
 impl Default for DescribeTransactionsRequest {
     fn default() -> Self {
-        Self { transactional_ids: Vec::new() }
+        Self {
+            transactional_ids: Vec::new(),
+        }
     }
 }
 

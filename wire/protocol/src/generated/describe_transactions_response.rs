@@ -16,7 +16,10 @@ pub struct DescribeTransactionsResponse {
 
 impl Default for DescribeTransactionsResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, transaction_states: Vec::new() }
+        Self {
+            throttle_time_ms: 0,
+            transaction_states: Vec::new(),
+        }
     }
 }
 
@@ -53,7 +56,12 @@ impl DescribeTransactionsResponse {
             return Err(EncodeError::UnsupportedVersion(version));
         }
         w.i32(self.throttle_time_ms);
-        w.structs(&self.transaction_states, true, version, TransactionState::encode)?;
+        w.structs(
+            &self.transaction_states,
+            true,
+            version,
+            TransactionState::encode,
+        )?;
         w.uvarint(0);
         Ok(())
     }
@@ -136,7 +144,10 @@ pub struct TopicData {
 
 impl Default for TopicData {
     fn default() -> Self {
-        Self { topic: String::new(), partitions: Vec::new() }
+        Self {
+            topic: String::new(),
+            partitions: Vec::new(),
+        }
     }
 }
 

@@ -14,7 +14,9 @@ pub struct DescribeUserScramCredentialsRequest {
 
 impl Default for DescribeUserScramCredentialsRequest {
     fn default() -> Self {
-        Self { users: Some(Vec::new()) }
+        Self {
+            users: Some(Vec::new()),
+        }
     }
 }
 
@@ -64,7 +66,9 @@ pub struct UserName {
 
 impl Default for UserName {
     fn default() -> Self {
-        Self { name: String::new() }
+        Self {
+            name: String::new(),
+        }
     }
 }
 

@@ -66,7 +66,12 @@ impl DescribeUserScramCredentialsResponse {
         w.i32(self.throttle_time_ms);
         w.i16(self.error_code);
         w.nullable_str(self.error_message.as_deref(), true)?;
-        w.structs(&self.results, true, version, DescribeUserScramCredentialsResult::encode)?;
+        w.structs(
+            &self.results,
+            true,
+            version,
+            DescribeUserScramCredentialsResult::encode,
+        )?;
         w.uvarint(0);
         Ok(())
     }
@@ -112,7 +117,12 @@ impl DescribeUserScramCredentialsResult {
         w.str(&self.user, true)?;
         w.i16(self.error_code);
         w.nullable_str(self.error_message.as_deref(), true)?;
-        w.structs(&self.credential_infos, true, version, CredentialInfo::encode)?;
+        w.structs(
+            &self.credential_infos,
+            true,
+            version,
+            CredentialInfo::encode,
+        )?;
         w.uvarint(0);
         Ok(())
     }
@@ -129,7 +139,10 @@ pub struct CredentialInfo {
 
 impl Default for CredentialInfo {
     fn default() -> Self {
-        Self { mechanism: 0, iterations: 0 }
+        Self {
+            mechanism: 0,
+            iterations: 0,
+        }
     }
 }
 

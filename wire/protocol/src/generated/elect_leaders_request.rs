@@ -18,7 +18,11 @@ pub struct ElectLeadersRequest {
 
 impl Default for ElectLeadersRequest {
     fn default() -> Self {
-        Self { election_type: 0, topic_partitions: Some(Vec::new()), timeout_ms: 60000 }
+        Self {
+            election_type: 0,
+            topic_partitions: Some(Vec::new()),
+            timeout_ms: 60000,
+        }
     }
 }
 
@@ -63,7 +67,10 @@ impl ElectLeadersRequest {
             w.i8(self.election_type);
         }
         if version < 1 && self.election_type != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "ElectionType", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "ElectionType",
+                version,
+            });
         }
         w.nullable_structs(
             self.topic_partitions.as_deref(),
@@ -90,7 +97,10 @@ pub struct TopicPartitions {
 
 impl Default for TopicPartitions {
     fn default() -> Self {
-        Self { topic: String::new(), partitions: Vec::new() }
+        Self {
+            topic: String::new(),
+            partitions: Vec::new(),
+        }
     }
 }
 

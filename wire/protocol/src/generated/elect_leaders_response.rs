@@ -18,7 +18,11 @@ pub struct ElectLeadersResponse {
 
 impl Default for ElectLeadersResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, error_code: 0, replica_election_results: Vec::new() }
+        Self {
+            throttle_time_ms: 0,
+            error_code: 0,
+            replica_election_results: Vec::new(),
+        }
     }
 }
 
@@ -65,7 +69,10 @@ impl ElectLeadersResponse {
             w.i16(self.error_code);
         }
         if version < 1 && self.error_code != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "ErrorCode", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "ErrorCode",
+                version,
+            });
         }
         w.structs(
             &self.replica_election_results,
@@ -91,7 +98,10 @@ pub struct ReplicaElectionResult {
 
 impl Default for ReplicaElectionResult {
     fn default() -> Self {
-        Self { topic: String::new(), partition_result: Vec::new() }
+        Self {
+            topic: String::new(),
+            partition_result: Vec::new(),
+        }
     }
 }
 
@@ -109,7 +119,12 @@ impl ReplicaElectionResult {
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         let flexible = version >= 2;
         w.str(&self.topic, flexible)?;
-        w.structs(&self.partition_result, flexible, version, PartitionResult::encode)?;
+        w.structs(
+            &self.partition_result,
+            flexible,
+            version,
+            PartitionResult::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }
@@ -130,7 +145,11 @@ pub struct PartitionResult {
 
 impl Default for PartitionResult {
     fn default() -> Self {
-        Self { partition_id: 0, error_code: 0, error_message: Some(String::new()) }
+        Self {
+            partition_id: 0,
+            error_code: 0,
+            error_message: Some(String::new()),
+        }
     }
 }
 

@@ -19,7 +19,11 @@ pub struct EndQuorumEpochRequest {
 
 impl Default for EndQuorumEpochRequest {
     fn default() -> Self {
-        Self { cluster_id: None, topics: Vec::new(), leader_endpoints: Vec::new() }
+        Self {
+            cluster_id: None,
+            topics: Vec::new(),
+            leader_endpoints: Vec::new(),
+        }
     }
 }
 
@@ -63,7 +67,12 @@ impl EndQuorumEpochRequest {
         w.nullable_str(self.cluster_id.as_deref(), flexible)?;
         w.structs(&self.topics, flexible, version, TopicData::encode)?;
         if version >= 1 {
-            w.structs(&self.leader_endpoints, flexible, version, LeaderEndpoint::encode)?;
+            w.structs(
+                &self.leader_endpoints,
+                flexible,
+                version,
+                LeaderEndpoint::encode,
+            )?;
         }
         if flexible {
             w.uvarint(0);
@@ -83,7 +92,10 @@ pub struct TopicData {
 
 impl Default for TopicData {
     fn default() -> Self {
-        Self { topic_name: String::new(), partitions: Vec::new() }
+        Self {
+            topic_name: String::new(),
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -163,7 +175,12 @@ impl PartitionData {
             w.array(&self.preferred_successors, flexible, Writer::i32)?;
         }
         if version >= 1 {
-            w.structs(&self.preferred_candidates, flexible, version, ReplicaInfo::encode)?;
+            w.structs(
+                &self.preferred_candidates,
+                flexible,
+                version,
+                ReplicaInfo::encode,
+            )?;
         }
         if flexible {
             w.uvarint(0);
@@ -183,7 +200,10 @@ pub struct ReplicaInfo {
 
 impl Default for ReplicaInfo {
     fn default() -> Self {
-        Self { candidate_id: 0, candidate_directory_id: Uuid::ZERO }
+        Self {
+            candidate_id: 0,
+            candidate_directory_id: Uuid::ZERO,
+        }
     }
 }
 
@@ -208,13 +228,19 @@ impl ReplicaInfo {
             w.i32(self.candidate_id);
         }
         if version < 1 && self.candidate_id != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "CandidateId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "CandidateId",
+                version,
+            });
         }
         if version >= 1 {
             w.uuid(self.candidate_directory_id);
         }
         if version < 1 && self.candidate_directory_id != Uuid::ZERO {
-            return Err(EncodeError::FieldNotInVersion { field: "CandidateDirectoryId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "CandidateDirectoryId",
+                version,
+            });
         }
         if flexible {
             w.uvarint(0);
@@ -236,7 +262,11 @@ pub struct LeaderEndpoint {
 
 impl Default for LeaderEndpoint {
     fn default() -> Self {
-        Self { name: String::new(), host: String::new(), port: 0 }
+        Self {
+            name: String::new(),
+            host: String::new(),
+            port: 0,
+        }
     }
 }
 
@@ -264,19 +294,28 @@ impl LeaderEndpoint {
             w.str(&self.name, flexible)?;
         }
         if version < 1 && !self.name.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Name", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Name",
+                version,
+            });
         }
         if version >= 1 {
             w.str(&self.host, flexible)?;
         }
         if version < 1 && !self.host.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Host", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Host",
+                version,
+            });
         }
         if version >= 1 {
             w.u16(self.port);
         }
         if version < 1 && self.port != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "Port", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Port",
+                version,
+            });
         }
         if flexible {
             w.uvarint(0);

@@ -18,7 +18,11 @@ pub struct EndQuorumEpochResponse {
 
 impl Default for EndQuorumEpochResponse {
     fn default() -> Self {
-        Self { error_code: 0, topics: Vec::new(), node_endpoints: Vec::new() }
+        Self {
+            error_code: 0,
+            topics: Vec::new(),
+            node_endpoints: Vec::new(),
+        }
     }
 }
 
@@ -68,7 +72,10 @@ impl EndQuorumEpochResponse {
         w.i16(self.error_code);
         w.structs(&self.topics, flexible, version, TopicData::encode)?;
         if version < 1 && !self.node_endpoints.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "NodeEndpoints", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "NodeEndpoints",
+                version,
+            });
         }
         if flexible {
             let mut tags: u32 = 0;
@@ -76,7 +83,12 @@ impl EndQuorumEpochResponse {
             w.uvarint(tags);
             if !self.node_endpoints.is_empty() {
                 let begun = w.begin_tag(0);
-                w.structs(&self.node_endpoints, flexible, version, NodeEndpoint::encode)?;
+                w.structs(
+                    &self.node_endpoints,
+                    flexible,
+                    version,
+                    NodeEndpoint::encode,
+                )?;
                 w.end_tag(begun)?;
             }
         }
@@ -95,7 +107,10 @@ pub struct TopicData {
 
 impl Default for TopicData {
     fn default() -> Self {
-        Self { topic_name: String::new(), partitions: Vec::new() }
+        Self {
+            topic_name: String::new(),
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -136,7 +151,12 @@ pub struct PartitionData {
 
 impl Default for PartitionData {
     fn default() -> Self {
-        Self { partition_index: 0, error_code: 0, leader_id: 0, leader_epoch: 0 }
+        Self {
+            partition_index: 0,
+            error_code: 0,
+            leader_id: 0,
+            leader_epoch: 0,
+        }
     }
 }
 
@@ -179,7 +199,11 @@ pub struct NodeEndpoint {
 
 impl Default for NodeEndpoint {
     fn default() -> Self {
-        Self { node_id: 0, host: String::new(), port: 0 }
+        Self {
+            node_id: 0,
+            host: String::new(),
+            port: 0,
+        }
     }
 }
 
@@ -207,19 +231,28 @@ impl NodeEndpoint {
             w.i32(self.node_id);
         }
         if version < 1 && self.node_id != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "NodeId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "NodeId",
+                version,
+            });
         }
         if version >= 1 {
             w.str(&self.host, flexible)?;
         }
         if version < 1 && !self.host.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Host", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Host",
+                version,
+            });
         }
         if version >= 1 {
             w.u16(self.port);
         }
         if version < 1 && self.port != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "Port", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Port",
+                version,
+            });
         }
         if flexible {
             w.uvarint(0);

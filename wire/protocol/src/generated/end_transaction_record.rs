@@ -14,7 +14,9 @@ pub struct EndTransactionRecord {
 
 impl Default for EndTransactionRecord {
     fn default() -> Self {
-        Self { unknown_tagged_fields: Vec::new() }
+        Self {
+            unknown_tagged_fields: Vec::new(),
+        }
     }
 }
 

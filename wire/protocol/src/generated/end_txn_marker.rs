@@ -14,7 +14,9 @@ pub struct EndTxnMarker {
 
 impl Default for EndTxnMarker {
     fn default() -> Self {
-        Self { coordinator_epoch: 0 }
+        Self {
+            coordinator_epoch: 0,
+        }
     }
 }
 

@@ -16,7 +16,10 @@ pub struct EnvelopeResponse {
 
 impl Default for EnvelopeResponse {
     fn default() -> Self {
-        Self { response_data: None, error_code: 0 }
+        Self {
+            response_data: None,
+            error_code: 0,
+        }
     }
 }
 

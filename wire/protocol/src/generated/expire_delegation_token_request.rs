@@ -16,7 +16,10 @@ pub struct ExpireDelegationTokenRequest {
 
 impl Default for ExpireDelegationTokenRequest {
     fn default() -> Self {
-        Self { hmac: Vec::new(), expiry_time_period_ms: 0 }
+        Self {
+            hmac: Vec::new(),
+            expiry_time_period_ms: 0,
+        }
     }
 }
 

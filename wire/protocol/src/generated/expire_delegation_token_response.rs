@@ -18,7 +18,11 @@ pub struct ExpireDelegationTokenResponse {
 
 impl Default for ExpireDelegationTokenResponse {
     fn default() -> Self {
-        Self { error_code: 0, expiry_timestamp_ms: 0, throttle_time_ms: 0 }
+        Self {
+            error_code: 0,
+            expiry_timestamp_ms: 0,
+            throttle_time_ms: 0,
+        }
     }
 }
 

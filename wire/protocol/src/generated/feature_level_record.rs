@@ -18,7 +18,11 @@ pub struct FeatureLevelRecord {
 
 impl Default for FeatureLevelRecord {
     fn default() -> Self {
-        Self { name: String::new(), feature_level: 0, unknown_tagged_fields: Vec::new() }
+        Self {
+            name: String::new(),
+            feature_level: 0,
+            unknown_tagged_fields: Vec::new(),
+        }
     }
 }
 

@@ -18,7 +18,11 @@ pub struct FenceBrokerRecord {
 
 impl Default for FenceBrokerRecord {
     fn default() -> Self {
-        Self { id: 0, epoch: 0, unknown_tagged_fields: Vec::new() }
+        Self {
+            id: 0,
+            epoch: 0,
+            unknown_tagged_fields: Vec::new(),
+        }
     }
 }
 

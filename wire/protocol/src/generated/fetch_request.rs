@@ -121,10 +121,16 @@ impl FetchRequest {
             w.i32(self.replica_id);
         }
         if version > 14 && self.replica_id != -1 {
-            return Err(EncodeError::FieldNotInVersion { field: "ReplicaId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "ReplicaId",
+                version,
+            });
         }
         if version < 15 && self.replica_state != ReplicaState::default() {
-            return Err(EncodeError::FieldNotInVersion { field: "ReplicaState", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "ReplicaState",
+                version,
+            });
         }
         w.i32(self.max_wait_ms);
         w.i32(self.min_bytes);
@@ -138,10 +144,18 @@ impl FetchRequest {
         }
         w.structs(&self.topics, flexible, version, FetchTopic::encode)?;
         if version >= 7 {
-            w.structs(&self.forgotten_topics_data, flexible, version, ForgottenTopic::encode)?;
+            w.structs(
+                &self.forgotten_topics_data,
+                flexible,
+                version,
+                ForgottenTopic::encode,
+            )?;
         }
         if version < 7 && !self.forgotten_topics_data.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "ForgottenTopicsData", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "ForgottenTopicsData",
+                version,
+            });
         }
         if version >= 11 {
             w.str(&self.rack_id, flexible)?;
@@ -177,7 +191,10 @@ pub struct ReplicaState {
 
 impl Default for ReplicaState {
     fn default() -> Self {
-        Self { replica_id: -1, replica_epoch: -1 }
+        Self {
+            replica_id: -1,
+            replica_epoch: -1,
+        }
     }
 }
 
@@ -202,13 +219,19 @@ impl ReplicaState {
             w.i32(self.replica_id);
         }
         if version < 15 && self.replica_id != -1 {
-            return Err(EncodeError::FieldNotInVersion { field: "ReplicaId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "ReplicaId",
+                version,
+            });
         }
         if version >= 15 {
             w.i64(self.replica_epoch);
         }
         if version < 15 && self.replica_epoch != -1 {
-            return Err(EncodeError::FieldNotInVersion { field: "ReplicaEpoch", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "ReplicaEpoch",
+                version,
+            });
         }
         if flexible {
             w.uvarint(0);
@@ -230,7 +253,11 @@ pub struct FetchTopic {
 
 impl Default for FetchTopic {
     fn default() -> Self {
-        Self { topic: String::new(), topic_id: Uuid::ZERO, partitions: Vec::new() }
+        Self {
+            topic: String::new(),
+            topic_id: Uuid::ZERO,
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -345,7 +372,10 @@ impl FetchPartition {
             w.i32(self.last_fetched_epoch);
         }
         if version < 12 && self.last_fetched_epoch != -1 {
-            return Err(EncodeError::FieldNotInVersion { field: "LastFetchedEpoch", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "LastFetchedEpoch",
+                version,
+            });
         }
         if version >= 5 {
             w.i64(self.log_start_offset);
@@ -384,7 +414,11 @@ pub struct ForgottenTopic {
 
 impl Default for ForgottenTopic {
     fn default() -> Self {
-        Self { topic: String::new(), topic_id: Uuid::ZERO, partitions: Vec::new() }
+        Self {
+            topic: String::new(),
+            topic_id: Uuid::ZERO,
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -418,7 +452,10 @@ impl ForgottenTopic {
             w.array(&self.partitions, flexible, Writer::i32)?;
         }
         if version < 7 && !self.partitions.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Partitions", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Partitions",
+                version,
+            });
         }
         if flexible {
             w.uvarint(0);
@@ -547,10 +584,16 @@ pub mod borrowed {
                 w.i32(self.replica_id);
             }
             if version > 14 && self.replica_id != -1 {
-                return Err(EncodeError::FieldNotInVersion { field: "ReplicaId", version });
+                return Err(EncodeError::FieldNotInVersion {
+                    field: "ReplicaId",
+                    version,
+                });
             }
             if version < 15 && self.replica_state != ReplicaStateRef::default() {
-                return Err(EncodeError::FieldNotInVersion { field: "ReplicaState", version });
+                return Err(EncodeError::FieldNotInVersion {
+                    field: "ReplicaState",
+                    version,
+                });
             }
             w.i32(self.max_wait_ms);
             w.i32(self.min_bytes);
@@ -612,7 +655,10 @@ pub mod borrowed {
 
     impl Default for ReplicaStateRef {
         fn default() -> Self {
-            Self { replica_id: -1, replica_epoch: -1 }
+            Self {
+                replica_id: -1,
+                replica_epoch: -1,
+            }
         }
     }
 
@@ -637,13 +683,19 @@ pub mod borrowed {
                 w.i32(self.replica_id);
             }
             if version < 15 && self.replica_id != -1 {
-                return Err(EncodeError::FieldNotInVersion { field: "ReplicaId", version });
+                return Err(EncodeError::FieldNotInVersion {
+                    field: "ReplicaId",
+                    version,
+                });
             }
             if version >= 15 {
                 w.i64(self.replica_epoch);
             }
             if version < 15 && self.replica_epoch != -1 {
-                return Err(EncodeError::FieldNotInVersion { field: "ReplicaEpoch", version });
+                return Err(EncodeError::FieldNotInVersion {
+                    field: "ReplicaEpoch",
+                    version,
+                });
             }
             if flexible {
                 w.uvarint(0);
@@ -665,7 +717,11 @@ pub mod borrowed {
 
     impl Default for FetchTopicRef<'_> {
         fn default() -> Self {
-            Self { topic: "", topic_id: Uuid::ZERO, partitions: &[] }
+            Self {
+                topic: "",
+                topic_id: Uuid::ZERO,
+                partitions: &[],
+            }
         }
     }
 
@@ -698,7 +754,12 @@ pub mod borrowed {
             if version >= 13 {
                 w.uuid(self.topic_id);
             }
-            w.structs(self.partitions, flexible, version, FetchPartitionRef::encode_in)?;
+            w.structs(
+                self.partitions,
+                flexible,
+                version,
+                FetchPartitionRef::encode_in,
+            )?;
             if flexible {
                 w.uvarint(0);
             }
@@ -785,7 +846,10 @@ pub mod borrowed {
                 w.i32(self.last_fetched_epoch);
             }
             if version < 12 && self.last_fetched_epoch != -1 {
-                return Err(EncodeError::FieldNotInVersion { field: "LastFetchedEpoch", version });
+                return Err(EncodeError::FieldNotInVersion {
+                    field: "LastFetchedEpoch",
+                    version,
+                });
             }
             if version >= 5 {
                 w.i64(self.log_start_offset);
@@ -824,7 +888,11 @@ pub mod borrowed {
 
     impl Default for ForgottenTopicRef<'_> {
         fn default() -> Self {
-            Self { topic: "", topic_id: Uuid::ZERO, partitions: &[] }
+            Self {
+                topic: "",
+                topic_id: Uuid::ZERO,
+                partitions: &[],
+            }
         }
     }
 
@@ -862,7 +930,10 @@ pub mod borrowed {
                 w.array(self.partitions, flexible, Writer::i32)?;
             }
             if version < 7 && !self.partitions.is_empty() {
-                return Err(EncodeError::FieldNotInVersion { field: "Partitions", version });
+                return Err(EncodeError::FieldNotInVersion {
+                    field: "Partitions",
+                    version,
+                });
             }
             if flexible {
                 w.uvarint(0);

@@ -90,11 +90,22 @@ impl FetchResponse {
             w.i32(self.session_id);
         }
         if version < 7 && self.session_id != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "SessionId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "SessionId",
+                version,
+            });
         }
-        w.structs(&self.responses, flexible, version, FetchableTopicResponse::encode)?;
+        w.structs(
+            &self.responses,
+            flexible,
+            version,
+            FetchableTopicResponse::encode,
+        )?;
         if version < 16 && !self.node_endpoints.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "NodeEndpoints", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "NodeEndpoints",
+                version,
+            });
         }
         if flexible {
             let mut tags: u32 = 0;
@@ -102,7 +113,12 @@ impl FetchResponse {
             w.uvarint(tags);
             if version >= 16 && !self.node_endpoints.is_empty() {
                 let begun = w.begin_tag(0);
-                w.structs(&self.node_endpoints, flexible, version, NodeEndpoint::encode)?;
+                w.structs(
+                    &self.node_endpoints,
+                    flexible,
+                    version,
+                    NodeEndpoint::encode,
+                )?;
                 w.end_tag(begun)?;
             }
         }
@@ -123,7 +139,11 @@ pub struct FetchableTopicResponse {
 
 impl Default for FetchableTopicResponse {
     fn default() -> Self {
-        Self { topic: String::new(), topic_id: Uuid::ZERO, partitions: Vec::new() }
+        Self {
+            topic: String::new(),
+            topic_id: Uuid::ZERO,
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -250,13 +270,22 @@ impl PartitionData {
             w.i64(self.log_start_offset);
         }
         if version < 12 && self.diverging_epoch != EpochEndOffset::default() {
-            return Err(EncodeError::FieldNotInVersion { field: "DivergingEpoch", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "DivergingEpoch",
+                version,
+            });
         }
         if version < 12 && self.current_leader != LeaderIdAndEpoch::default() {
-            return Err(EncodeError::FieldNotInVersion { field: "CurrentLeader", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "CurrentLeader",
+                version,
+            });
         }
         if version < 12 && self.snapshot_id != SnapshotId::default() {
-            return Err(EncodeError::FieldNotInVersion { field: "SnapshotId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "SnapshotId",
+                version,
+            });
         }
         w.nullable_structs(
             self.aborted_transactions.as_deref(),
@@ -268,7 +297,10 @@ impl PartitionData {
             w.i32(self.preferred_read_replica);
         }
         if version < 11 && self.preferred_read_replica != -1 {
-            return Err(EncodeError::FieldNotInVersion { field: "PreferredReadReplica", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "PreferredReadReplica",
+                version,
+            });
         }
         w.nullable_bytes(self.records.as_deref(), flexible)?;
         if flexible {
@@ -308,7 +340,10 @@ pub struct EpochEndOffset {
 
 impl Default for EpochEndOffset {
     fn default() -> Self {
-        Self { epoch: -1, end_offset: -1 }
+        Self {
+            epoch: -1,
+            end_offset: -1,
+        }
     }
 }
 
@@ -333,13 +368,19 @@ impl EpochEndOffset {
             w.i32(self.epoch);
         }
         if version < 12 && self.epoch != -1 {
-            return Err(EncodeError::FieldNotInVersion { field: "Epoch", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Epoch",
+                version,
+            });
         }
         if version >= 12 {
             w.i64(self.end_offset);
         }
         if version < 12 && self.end_offset != -1 {
-            return Err(EncodeError::FieldNotInVersion { field: "EndOffset", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "EndOffset",
+                version,
+            });
         }
         if flexible {
             w.uvarint(0);
@@ -359,7 +400,10 @@ pub struct LeaderIdAndEpoch {
 
 impl Default for LeaderIdAndEpoch {
     fn default() -> Self {
-        Self { leader_id: -1, leader_epoch: -1 }
+        Self {
+            leader_id: -1,
+            leader_epoch: -1,
+        }
     }
 }
 
@@ -384,13 +428,19 @@ impl LeaderIdAndEpoch {
             w.i32(self.leader_id);
         }
         if version < 12 && self.leader_id != -1 {
-            return Err(EncodeError::FieldNotInVersion { field: "LeaderId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "LeaderId",
+                version,
+            });
         }
         if version >= 12 {
             w.i32(self.leader_epoch);
         }
         if version < 12 && self.leader_epoch != -1 {
-            return Err(EncodeError::FieldNotInVersion { field: "LeaderEpoch", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "LeaderEpoch",
+                version,
+            });
         }
         if flexible {
             w.uvarint(0);
@@ -410,7 +460,10 @@ pub struct SnapshotId {
 
 impl Default for SnapshotId {
     fn default() -> Self {
-        Self { end_offset: -1, epoch: -1 }
+        Self {
+            end_offset: -1,
+            epoch: -1,
+        }
     }
 }
 
@@ -447,7 +500,10 @@ pub struct AbortedTransaction {
 
 impl Default for AbortedTransaction {
     fn default() -> Self {
-        Self { producer_id: 0, first_offset: 0 }
+        Self {
+            producer_id: 0,
+            first_offset: 0,
+        }
     }
 }
 
@@ -488,7 +544,12 @@ pub struct NodeEndpoint {
 
 impl Default for NodeEndpoint {
     fn default() -> Self {
-        Self { node_id: 0, host: String::new(), port: 0, rack: None }
+        Self {
+            node_id: 0,
+            host: String::new(),
+            port: 0,
+            rack: None,
+        }
     }
 }
 
@@ -519,25 +580,37 @@ impl NodeEndpoint {
             w.i32(self.node_id);
         }
         if version < 16 && self.node_id != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "NodeId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "NodeId",
+                version,
+            });
         }
         if version >= 16 {
             w.str(&self.host, flexible)?;
         }
         if version < 16 && !self.host.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Host", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Host",
+                version,
+            });
         }
         if version >= 16 {
             w.i32(self.port);
         }
         if version < 16 && self.port != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "Port", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Port",
+                version,
+            });
         }
         if version >= 16 {
             w.nullable_str(self.rack.as_deref(), flexible)?;
         }
         if version < 16 && self.rack.is_some() {
-            return Err(EncodeError::FieldNotInVersion { field: "Rack", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Rack",
+                version,
+            });
         }
         if flexible {
             w.uvarint(0);
@@ -603,8 +676,13 @@ pub mod borrowed {
             if version >= 7 {
                 out.session_id = r.i32()?;
             }
-            out.responses =
-                r.array_in(arena, flexible, 1, version, FetchableTopicResponseRef::decode_in)?;
+            out.responses = r.array_in(
+                arena,
+                flexible,
+                1,
+                version,
+                FetchableTopicResponseRef::decode_in,
+            )?;
             let mut tags = r.tag_count(flexible)?;
             while let Some((tag, mut field)) = r.next_tag(&mut tags)? {
                 match tag {
@@ -641,11 +719,22 @@ pub mod borrowed {
                 w.i32(self.session_id);
             }
             if version < 7 && self.session_id != 0 {
-                return Err(EncodeError::FieldNotInVersion { field: "SessionId", version });
+                return Err(EncodeError::FieldNotInVersion {
+                    field: "SessionId",
+                    version,
+                });
             }
-            w.structs(self.responses, flexible, version, FetchableTopicResponseRef::encode_in)?;
+            w.structs(
+                self.responses,
+                flexible,
+                version,
+                FetchableTopicResponseRef::encode_in,
+            )?;
             if version < 16 && !self.node_endpoints.is_empty() {
-                return Err(EncodeError::FieldNotInVersion { field: "NodeEndpoints", version });
+                return Err(EncodeError::FieldNotInVersion {
+                    field: "NodeEndpoints",
+                    version,
+                });
             }
             if flexible {
                 let mut tags: u32 = 0;
@@ -653,7 +742,12 @@ pub mod borrowed {
                 w.uvarint(tags);
                 if version >= 16 && !self.node_endpoints.is_empty() {
                     let begun = w.begin_tag(0);
-                    w.structs(self.node_endpoints, flexible, version, NodeEndpointRef::encode_in)?;
+                    w.structs(
+                        self.node_endpoints,
+                        flexible,
+                        version,
+                        NodeEndpointRef::encode_in,
+                    )?;
                     w.end_tag(begun)?;
                 }
             }
@@ -674,7 +768,11 @@ pub mod borrowed {
 
     impl Default for FetchableTopicResponseRef<'_> {
         fn default() -> Self {
-            Self { topic: "", topic_id: Uuid::ZERO, partitions: &[] }
+            Self {
+                topic: "",
+                topic_id: Uuid::ZERO,
+                partitions: &[],
+            }
         }
     }
 
@@ -707,7 +805,12 @@ pub mod borrowed {
             if version >= 13 {
                 w.uuid(self.topic_id);
             }
-            w.structs(self.partitions, flexible, version, PartitionDataRef::encode_in)?;
+            w.structs(
+                self.partitions,
+                flexible,
+                version,
+                PartitionDataRef::encode_in,
+            )?;
             if flexible {
                 w.uvarint(0);
             }
@@ -775,13 +878,19 @@ pub mod borrowed {
             if version >= 5 {
                 out.log_start_offset = r.i64()?;
             }
-            out.aborted_transactions =
-                r.nullable_in(arena, flexible, 16, version, AbortedTransactionRef::decode_in)?;
+            out.aborted_transactions = r.nullable_in(
+                arena,
+                flexible,
+                16,
+                version,
+                AbortedTransactionRef::decode_in,
+            )?;
             if version >= 11 {
                 out.preferred_read_replica = r.i32()?;
             }
-            out.records =
-                r.nullable_slice(flexible)?.map_or(RecordsPayload::Null, RecordsPayload::Inline);
+            out.records = r
+                .nullable_slice(flexible)?
+                .map_or(RecordsPayload::Null, RecordsPayload::Inline);
             let mut tags = r.tag_count(flexible)?;
             while let Some((tag, mut field)) = r.next_tag(&mut tags)? {
                 match tag {
@@ -813,13 +922,22 @@ pub mod borrowed {
                 w.i64(self.log_start_offset);
             }
             if version < 12 && self.diverging_epoch != EpochEndOffsetRef::default() {
-                return Err(EncodeError::FieldNotInVersion { field: "DivergingEpoch", version });
+                return Err(EncodeError::FieldNotInVersion {
+                    field: "DivergingEpoch",
+                    version,
+                });
             }
             if version < 12 && self.current_leader != LeaderIdAndEpochRef::default() {
-                return Err(EncodeError::FieldNotInVersion { field: "CurrentLeader", version });
+                return Err(EncodeError::FieldNotInVersion {
+                    field: "CurrentLeader",
+                    version,
+                });
             }
             if version < 12 && self.snapshot_id != SnapshotIdRef::default() {
-                return Err(EncodeError::FieldNotInVersion { field: "SnapshotId", version });
+                return Err(EncodeError::FieldNotInVersion {
+                    field: "SnapshotId",
+                    version,
+                });
             }
             w.nullable_structs(
                 self.aborted_transactions,
@@ -874,7 +992,10 @@ pub mod borrowed {
 
     impl Default for EpochEndOffsetRef {
         fn default() -> Self {
-            Self { epoch: -1, end_offset: -1 }
+            Self {
+                epoch: -1,
+                end_offset: -1,
+            }
         }
     }
 
@@ -899,13 +1020,19 @@ pub mod borrowed {
                 w.i32(self.epoch);
             }
             if version < 12 && self.epoch != -1 {
-                return Err(EncodeError::FieldNotInVersion { field: "Epoch", version });
+                return Err(EncodeError::FieldNotInVersion {
+                    field: "Epoch",
+                    version,
+                });
             }
             if version >= 12 {
                 w.i64(self.end_offset);
             }
             if version < 12 && self.end_offset != -1 {
-                return Err(EncodeError::FieldNotInVersion { field: "EndOffset", version });
+                return Err(EncodeError::FieldNotInVersion {
+                    field: "EndOffset",
+                    version,
+                });
             }
             if flexible {
                 w.uvarint(0);
@@ -925,7 +1052,10 @@ pub mod borrowed {
 
     impl Default for LeaderIdAndEpochRef {
         fn default() -> Self {
-            Self { leader_id: -1, leader_epoch: -1 }
+            Self {
+                leader_id: -1,
+                leader_epoch: -1,
+            }
         }
     }
 
@@ -950,13 +1080,19 @@ pub mod borrowed {
                 w.i32(self.leader_id);
             }
             if version < 12 && self.leader_id != -1 {
-                return Err(EncodeError::FieldNotInVersion { field: "LeaderId", version });
+                return Err(EncodeError::FieldNotInVersion {
+                    field: "LeaderId",
+                    version,
+                });
             }
             if version >= 12 {
                 w.i32(self.leader_epoch);
             }
             if version < 12 && self.leader_epoch != -1 {
-                return Err(EncodeError::FieldNotInVersion { field: "LeaderEpoch", version });
+                return Err(EncodeError::FieldNotInVersion {
+                    field: "LeaderEpoch",
+                    version,
+                });
             }
             if flexible {
                 w.uvarint(0);
@@ -976,7 +1112,10 @@ pub mod borrowed {
 
     impl Default for SnapshotIdRef {
         fn default() -> Self {
-            Self { end_offset: -1, epoch: -1 }
+            Self {
+                end_offset: -1,
+                epoch: -1,
+            }
         }
     }
 
@@ -1013,7 +1152,10 @@ pub mod borrowed {
 
     impl Default for AbortedTransactionRef {
         fn default() -> Self {
-            Self { producer_id: 0, first_offset: 0 }
+            Self {
+                producer_id: 0,
+                first_offset: 0,
+            }
         }
     }
 
@@ -1054,7 +1196,12 @@ pub mod borrowed {
 
     impl Default for NodeEndpointRef<'_> {
         fn default() -> Self {
-            Self { node_id: 0, host: "", port: 0, rack: None }
+            Self {
+                node_id: 0,
+                host: "",
+                port: 0,
+                rack: None,
+            }
         }
     }
 
@@ -1089,25 +1236,37 @@ pub mod borrowed {
                 w.i32(self.node_id);
             }
             if version < 16 && self.node_id != 0 {
-                return Err(EncodeError::FieldNotInVersion { field: "NodeId", version });
+                return Err(EncodeError::FieldNotInVersion {
+                    field: "NodeId",
+                    version,
+                });
             }
             if version >= 16 {
                 w.str(self.host, flexible)?;
             }
             if version < 16 && !self.host.is_empty() {
-                return Err(EncodeError::FieldNotInVersion { field: "Host", version });
+                return Err(EncodeError::FieldNotInVersion {
+                    field: "Host",
+                    version,
+                });
             }
             if version >= 16 {
                 w.i32(self.port);
             }
             if version < 16 && self.port != 0 {
-                return Err(EncodeError::FieldNotInVersion { field: "Port", version });
+                return Err(EncodeError::FieldNotInVersion {
+                    field: "Port",
+                    version,
+                });
             }
             if version >= 16 {
                 w.nullable_str(self.rack, flexible)?;
             }
             if version < 16 && self.rack.is_some() {
-                return Err(EncodeError::FieldNotInVersion { field: "Rack", version });
+                return Err(EncodeError::FieldNotInVersion {
+                    field: "Rack",
+                    version,
+                });
             }
             if flexible {
                 w.uvarint(0);

@@ -21,7 +21,12 @@ pub struct FetchSnapshotRequest {
 
 impl Default for FetchSnapshotRequest {
     fn default() -> Self {
-        Self { cluster_id: None, replica_id: -1, max_bytes: 0x7fffffff, topics: Vec::new() }
+        Self {
+            cluster_id: None,
+            replica_id: -1,
+            max_bytes: 0x7fffffff,
+            topics: Vec::new(),
+        }
     }
 }
 
@@ -92,7 +97,10 @@ pub struct TopicSnapshot {
 
 impl Default for TopicSnapshot {
     fn default() -> Self {
-        Self { name: String::new(), partitions: Vec::new() }
+        Self {
+            name: String::new(),
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -189,7 +197,10 @@ pub struct SnapshotId {
 
 impl Default for SnapshotId {
     fn default() -> Self {
-        Self { end_offset: 0, epoch: 0 }
+        Self {
+            end_offset: 0,
+            epoch: 0,
+        }
     }
 }
 

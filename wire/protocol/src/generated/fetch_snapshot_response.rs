@@ -20,7 +20,12 @@ pub struct FetchSnapshotResponse {
 
 impl Default for FetchSnapshotResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, error_code: 0, topics: Vec::new(), node_endpoints: Vec::new() }
+        Self {
+            throttle_time_ms: 0,
+            error_code: 0,
+            topics: Vec::new(),
+            node_endpoints: Vec::new(),
+        }
     }
 }
 
@@ -69,7 +74,10 @@ impl FetchSnapshotResponse {
         w.i16(self.error_code);
         w.structs(&self.topics, true, version, TopicSnapshot::encode)?;
         if version < 1 && !self.node_endpoints.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "NodeEndpoints", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "NodeEndpoints",
+                version,
+            });
         }
         let mut tags: u32 = 0;
         tags += u32::from(version >= 1 && !self.node_endpoints.is_empty());
@@ -94,7 +102,10 @@ pub struct TopicSnapshot {
 
 impl Default for TopicSnapshot {
     fn default() -> Self {
-        Self { name: String::new(), partitions: Vec::new() }
+        Self {
+            name: String::new(),
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -201,7 +212,10 @@ pub struct SnapshotId {
 
 impl Default for SnapshotId {
     fn default() -> Self {
-        Self { end_offset: 0, epoch: 0 }
+        Self {
+            end_offset: 0,
+            epoch: 0,
+        }
     }
 }
 
@@ -234,7 +248,10 @@ pub struct LeaderIdAndEpoch {
 
 impl Default for LeaderIdAndEpoch {
     fn default() -> Self {
-        Self { leader_id: 0, leader_epoch: 0 }
+        Self {
+            leader_id: 0,
+            leader_epoch: 0,
+        }
     }
 }
 
@@ -269,7 +286,11 @@ pub struct NodeEndpoint {
 
 impl Default for NodeEndpoint {
     fn default() -> Self {
-        Self { node_id: 0, host: String::new(), port: 0 }
+        Self {
+            node_id: 0,
+            host: String::new(),
+            port: 0,
+        }
     }
 }
 
@@ -295,19 +316,28 @@ impl NodeEndpoint {
             w.i32(self.node_id);
         }
         if version < 1 && self.node_id != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "NodeId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "NodeId",
+                version,
+            });
         }
         if version >= 1 {
             w.str(&self.host, true)?;
         }
         if version < 1 && !self.host.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Host", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Host",
+                version,
+            });
         }
         if version >= 1 {
             w.u16(self.port);
         }
         if version < 1 && self.port != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "Port", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Port",
+                version,
+            });
         }
         w.uvarint(0);
         Ok(())

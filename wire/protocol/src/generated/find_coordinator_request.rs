@@ -18,7 +18,11 @@ pub struct FindCoordinatorRequest {
 
 impl Default for FindCoordinatorRequest {
     fn default() -> Self {
-        Self { key: String::new(), key_type: 0, coordinator_keys: Vec::new() }
+        Self {
+            key: String::new(),
+            key_type: 0,
+            coordinator_keys: Vec::new(),
+        }
     }
 }
 
@@ -67,19 +71,28 @@ impl FindCoordinatorRequest {
             w.str(&self.key, flexible)?;
         }
         if version > 3 && !self.key.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Key", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Key",
+                version,
+            });
         }
         if version >= 1 {
             w.i8(self.key_type);
         }
         if version < 1 && self.key_type != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "KeyType", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "KeyType",
+                version,
+            });
         }
         if version >= 4 {
             w.strings(&self.coordinator_keys, flexible)?;
         }
         if version < 4 && !self.coordinator_keys.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "CoordinatorKeys", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "CoordinatorKeys",
+                version,
+            });
         }
         if flexible {
             w.uvarint(0);

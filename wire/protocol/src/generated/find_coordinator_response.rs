@@ -98,7 +98,10 @@ impl FindCoordinatorResponse {
             w.i16(self.error_code);
         }
         if version > 3 && self.error_code != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "ErrorCode", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "ErrorCode",
+                version,
+            });
         }
         if (1..=3).contains(&version) {
             w.nullable_str(self.error_message.as_deref(), flexible)?;
@@ -107,25 +110,37 @@ impl FindCoordinatorResponse {
             w.i32(self.node_id);
         }
         if version > 3 && self.node_id != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "NodeId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "NodeId",
+                version,
+            });
         }
         if version <= 3 {
             w.str(&self.host, flexible)?;
         }
         if version > 3 && !self.host.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Host", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Host",
+                version,
+            });
         }
         if version <= 3 {
             w.i32(self.port);
         }
         if version > 3 && self.port != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "Port", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Port",
+                version,
+            });
         }
         if version >= 4 {
             w.structs(&self.coordinators, flexible, version, Coordinator::encode)?;
         }
         if version < 4 && !self.coordinators.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Coordinators", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Coordinators",
+                version,
+            });
         }
         if flexible {
             w.uvarint(0);
@@ -197,31 +212,46 @@ impl Coordinator {
             w.str(&self.key, flexible)?;
         }
         if version < 4 && !self.key.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Key", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Key",
+                version,
+            });
         }
         if version >= 4 {
             w.i32(self.node_id);
         }
         if version < 4 && self.node_id != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "NodeId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "NodeId",
+                version,
+            });
         }
         if version >= 4 {
             w.str(&self.host, flexible)?;
         }
         if version < 4 && !self.host.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Host", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Host",
+                version,
+            });
         }
         if version >= 4 {
             w.i32(self.port);
         }
         if version < 4 && self.port != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "Port", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Port",
+                version,
+            });
         }
         if version >= 4 {
             w.i16(self.error_code);
         }
         if version < 4 && self.error_code != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "ErrorCode", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "ErrorCode",
+                version,
+            });
         }
         if version >= 4 {
             w.nullable_str(self.error_message.as_deref(), flexible)?;

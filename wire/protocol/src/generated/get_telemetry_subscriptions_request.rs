@@ -15,7 +15,9 @@ pub struct GetTelemetrySubscriptionsRequest {
 
 impl Default for GetTelemetrySubscriptionsRequest {
     fn default() -> Self {
-        Self { client_instance_id: Uuid::ZERO }
+        Self {
+            client_instance_id: Uuid::ZERO,
+        }
     }
 }
 

@@ -14,7 +14,9 @@ pub struct GroupMetadataKey {
 
 impl Default for GroupMetadataKey {
     fn default() -> Self {
-        Self { group: String::new() }
+        Self {
+            group: String::new(),
+        }
     }
 }
 

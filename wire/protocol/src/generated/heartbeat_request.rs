@@ -74,7 +74,10 @@ impl HeartbeatRequest {
             w.nullable_str(self.group_instance_id.as_deref(), flexible)?;
         }
         if version < 3 && self.group_instance_id.is_some() {
-            return Err(EncodeError::FieldNotInVersion { field: "GroupInstanceId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "GroupInstanceId",
+                version,
+            });
         }
         if flexible {
             w.uvarint(0);

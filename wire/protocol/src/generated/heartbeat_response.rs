@@ -16,7 +16,10 @@ pub struct HeartbeatResponse {
 
 impl Default for HeartbeatResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, error_code: 0 }
+        Self {
+            throttle_time_ms: 0,
+            error_code: 0,
+        }
     }
 }
 

@@ -16,7 +16,10 @@ pub struct IncrementalAlterConfigsRequest {
 
 impl Default for IncrementalAlterConfigsRequest {
     fn default() -> Self {
-        Self { resources: Vec::new(), validate_only: false }
+        Self {
+            resources: Vec::new(),
+            validate_only: false,
+        }
     }
 }
 
@@ -54,7 +57,12 @@ impl IncrementalAlterConfigsRequest {
             return Err(EncodeError::UnsupportedVersion(version));
         }
         let flexible = version >= 1;
-        w.structs(&self.resources, flexible, version, AlterConfigsResource::encode)?;
+        w.structs(
+            &self.resources,
+            flexible,
+            version,
+            AlterConfigsResource::encode,
+        )?;
         w.bool(self.validate_only);
         if flexible {
             w.uvarint(0);
@@ -76,7 +84,11 @@ pub struct AlterConfigsResource {
 
 impl Default for AlterConfigsResource {
     fn default() -> Self {
-        Self { resource_type: 0, resource_name: String::new(), configs: Vec::new() }
+        Self {
+            resource_type: 0,
+            resource_name: String::new(),
+            configs: Vec::new(),
+        }
     }
 }
 
@@ -117,7 +129,11 @@ pub struct AlterableConfig {
 
 impl Default for AlterableConfig {
     fn default() -> Self {
-        Self { name: String::new(), config_operation: 0, value: Some(String::new()) }
+        Self {
+            name: String::new(),
+            config_operation: 0,
+            value: Some(String::new()),
+        }
     }
 }
 

@@ -16,7 +16,10 @@ pub struct IncrementalAlterConfigsResponse {
 
 impl Default for IncrementalAlterConfigsResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, responses: Vec::new() }
+        Self {
+            throttle_time_ms: 0,
+            responses: Vec::new(),
+        }
     }
 }
 
@@ -55,7 +58,12 @@ impl IncrementalAlterConfigsResponse {
         }
         let flexible = version >= 1;
         w.i32(self.throttle_time_ms);
-        w.structs(&self.responses, flexible, version, AlterConfigsResourceResponse::encode)?;
+        w.structs(
+            &self.responses,
+            flexible,
+            version,
+            AlterConfigsResourceResponse::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }

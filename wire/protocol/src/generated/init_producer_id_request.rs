@@ -87,25 +87,37 @@ impl InitProducerIdRequest {
             w.i64(self.producer_id);
         }
         if version < 3 && self.producer_id != -1 {
-            return Err(EncodeError::FieldNotInVersion { field: "ProducerId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "ProducerId",
+                version,
+            });
         }
         if version >= 3 {
             w.i16(self.producer_epoch);
         }
         if version < 3 && self.producer_epoch != -1 {
-            return Err(EncodeError::FieldNotInVersion { field: "ProducerEpoch", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "ProducerEpoch",
+                version,
+            });
         }
         if version >= 6 {
             w.bool(self.enable2_pc);
         }
         if version < 6 && self.enable2_pc {
-            return Err(EncodeError::FieldNotInVersion { field: "Enable2Pc", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Enable2Pc",
+                version,
+            });
         }
         if version >= 6 {
             w.bool(self.keep_prepared_txn);
         }
         if version < 6 && self.keep_prepared_txn {
-            return Err(EncodeError::FieldNotInVersion { field: "KeepPreparedTxn", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "KeepPreparedTxn",
+                version,
+            });
         }
         if flexible {
             w.uvarint(0);

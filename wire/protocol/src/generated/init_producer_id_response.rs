@@ -85,7 +85,10 @@ impl InitProducerIdResponse {
             w.i64(self.ongoing_txn_producer_id);
         }
         if version < 6 && self.ongoing_txn_producer_id != -1 {
-            return Err(EncodeError::FieldNotInVersion { field: "OngoingTxnProducerId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "OngoingTxnProducerId",
+                version,
+            });
         }
         if version >= 6 {
             w.i16(self.ongoing_txn_producer_epoch);

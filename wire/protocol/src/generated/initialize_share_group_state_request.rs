@@ -17,7 +17,10 @@ pub struct InitializeShareGroupStateRequest {
 
 impl Default for InitializeShareGroupStateRequest {
     fn default() -> Self {
-        Self { group_id: String::new(), topics: Vec::new() }
+        Self {
+            group_id: String::new(),
+            topics: Vec::new(),
+        }
     }
 }
 
@@ -71,7 +74,10 @@ pub struct InitializeStateData {
 
 impl Default for InitializeStateData {
     fn default() -> Self {
-        Self { topic_id: Uuid::ZERO, partitions: Vec::new() }
+        Self {
+            topic_id: Uuid::ZERO,
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -106,7 +112,11 @@ pub struct PartitionData {
 
 impl Default for PartitionData {
     fn default() -> Self {
-        Self { partition: 0, state_epoch: 0, start_offset: 0 }
+        Self {
+            partition: 0,
+            state_epoch: 0,
+            start_offset: 0,
+        }
     }
 }
 

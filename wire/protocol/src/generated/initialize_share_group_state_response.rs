@@ -15,7 +15,9 @@ pub struct InitializeShareGroupStateResponse {
 
 impl Default for InitializeShareGroupStateResponse {
     fn default() -> Self {
-        Self { results: Vec::new() }
+        Self {
+            results: Vec::new(),
+        }
     }
 }
 
@@ -67,7 +69,10 @@ pub struct InitializeStateResult {
 
 impl Default for InitializeStateResult {
     fn default() -> Self {
-        Self { topic_id: Uuid::ZERO, partitions: Vec::new() }
+        Self {
+            topic_id: Uuid::ZERO,
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -102,7 +107,11 @@ pub struct PartitionResult {
 
 impl Default for PartitionResult {
     fn default() -> Self {
-        Self { partition: 0, error_code: 0, error_message: None }
+        Self {
+            partition: 0,
+            error_code: 0,
+            error_message: None,
+        }
     }
 }
 

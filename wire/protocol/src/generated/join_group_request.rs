@@ -97,10 +97,18 @@ impl JoinGroupRequest {
             w.nullable_str(self.group_instance_id.as_deref(), flexible)?;
         }
         if version < 5 && self.group_instance_id.is_some() {
-            return Err(EncodeError::FieldNotInVersion { field: "GroupInstanceId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "GroupInstanceId",
+                version,
+            });
         }
         w.str(&self.protocol_type, flexible)?;
-        w.structs(&self.protocols, flexible, version, JoinGroupRequestProtocol::encode)?;
+        w.structs(
+            &self.protocols,
+            flexible,
+            version,
+            JoinGroupRequestProtocol::encode,
+        )?;
         if version >= 8 {
             w.nullable_str(self.reason.as_deref(), flexible)?;
         }
@@ -122,7 +130,10 @@ pub struct JoinGroupRequestProtocol {
 
 impl Default for JoinGroupRequestProtocol {
     fn default() -> Self {
-        Self { name: String::new(), metadata: Vec::new() }
+        Self {
+            name: String::new(),
+            metadata: Vec::new(),
+        }
     }
 }
 

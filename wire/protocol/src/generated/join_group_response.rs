@@ -70,8 +70,11 @@ impl JoinGroupResponse {
         if version >= 7 {
             out.protocol_type = r.nullable_string(flexible)?;
         }
-        out.protocol_name =
-            if version >= 7 { r.nullable_string(flexible)? } else { Some(r.string(flexible)?) };
+        out.protocol_name = if version >= 7 {
+            r.nullable_string(flexible)?
+        } else {
+            Some(r.string(flexible)?)
+        };
         out.leader = r.string(flexible)?;
         if version >= 9 {
             out.skip_assignment = r.bool()?;
@@ -109,10 +112,18 @@ impl JoinGroupResponse {
             w.bool(self.skip_assignment);
         }
         if version < 9 && self.skip_assignment {
-            return Err(EncodeError::FieldNotInVersion { field: "SkipAssignment", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "SkipAssignment",
+                version,
+            });
         }
         w.str(&self.member_id, flexible)?;
-        w.structs(&self.members, flexible, version, JoinGroupResponseMember::encode)?;
+        w.structs(
+            &self.members,
+            flexible,
+            version,
+            JoinGroupResponseMember::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }
@@ -133,7 +144,11 @@ pub struct JoinGroupResponseMember {
 
 impl Default for JoinGroupResponseMember {
     fn default() -> Self {
-        Self { member_id: String::new(), group_instance_id: None, metadata: Vec::new() }
+        Self {
+            member_id: String::new(),
+            group_instance_id: None,
+            metadata: Vec::new(),
+        }
     }
 }
 

@@ -18,7 +18,11 @@ pub struct KraftVersionRecord {
 
 impl Default for KraftVersionRecord {
     fn default() -> Self {
-        Self { version: 0, kraft_version: 0, unknown_tagged_fields: Vec::new() }
+        Self {
+            version: 0,
+            kraft_version: 0,
+            unknown_tagged_fields: Vec::new(),
+        }
     }
 }
 

@@ -91,7 +91,11 @@ pub struct Voter {
 
 impl Default for Voter {
     fn default() -> Self {
-        Self { voter_id: 0, voter_directory_id: Uuid::ZERO, unknown_tagged_fields: Vec::new() }
+        Self {
+            voter_id: 0,
+            voter_directory_id: Uuid::ZERO,
+            unknown_tagged_fields: Vec::new(),
+        }
     }
 }
 
@@ -115,7 +119,10 @@ impl Voter {
             w.uuid(self.voter_directory_id);
         }
         if version < 1 && self.voter_directory_id != Uuid::ZERO {
-            return Err(EncodeError::FieldNotInVersion { field: "VoterDirectoryId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "VoterDirectoryId",
+                version,
+            });
         }
         let tags: u32 = w.tag_count(&self.unknown_tagged_fields)?;
         w.uvarint(tags);

@@ -18,7 +18,11 @@ pub struct LeaveGroupRequest {
 
 impl Default for LeaveGroupRequest {
     fn default() -> Self {
-        Self { group_id: String::new(), member_id: String::new(), members: Vec::new() }
+        Self {
+            group_id: String::new(),
+            member_id: String::new(),
+            members: Vec::new(),
+        }
     }
 }
 
@@ -66,13 +70,19 @@ impl LeaveGroupRequest {
             w.str(&self.member_id, flexible)?;
         }
         if version > 2 && !self.member_id.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "MemberId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "MemberId",
+                version,
+            });
         }
         if version >= 3 {
             w.structs(&self.members, flexible, version, MemberIdentity::encode)?;
         }
         if version < 3 && !self.members.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Members", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Members",
+                version,
+            });
         }
         if flexible {
             w.uvarint(0);
@@ -94,7 +104,11 @@ pub struct MemberIdentity {
 
 impl Default for MemberIdentity {
     fn default() -> Self {
-        Self { member_id: String::new(), group_instance_id: None, reason: None }
+        Self {
+            member_id: String::new(),
+            group_instance_id: None,
+            reason: None,
+        }
     }
 }
 
@@ -122,13 +136,19 @@ impl MemberIdentity {
             w.str(&self.member_id, flexible)?;
         }
         if version < 3 && !self.member_id.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "MemberId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "MemberId",
+                version,
+            });
         }
         if version >= 3 {
             w.nullable_str(self.group_instance_id.as_deref(), flexible)?;
         }
         if version < 3 && self.group_instance_id.is_some() {
-            return Err(EncodeError::FieldNotInVersion { field: "GroupInstanceId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "GroupInstanceId",
+                version,
+            });
         }
         if version >= 5 {
             w.nullable_str(self.reason.as_deref(), flexible)?;

@@ -18,7 +18,11 @@ pub struct LeaveGroupResponse {
 
 impl Default for LeaveGroupResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, error_code: 0, members: Vec::new() }
+        Self {
+            throttle_time_ms: 0,
+            error_code: 0,
+            members: Vec::new(),
+        }
     }
 }
 
@@ -69,7 +73,10 @@ impl LeaveGroupResponse {
             w.structs(&self.members, flexible, version, MemberResponse::encode)?;
         }
         if version < 3 && !self.members.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Members", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Members",
+                version,
+            });
         }
         if flexible {
             w.uvarint(0);
@@ -91,7 +98,11 @@ pub struct MemberResponse {
 
 impl Default for MemberResponse {
     fn default() -> Self {
-        Self { member_id: String::new(), group_instance_id: Some(String::new()), error_code: 0 }
+        Self {
+            member_id: String::new(),
+            group_instance_id: Some(String::new()),
+            error_code: 0,
+        }
     }
 }
 
@@ -119,19 +130,33 @@ impl MemberResponse {
             w.str(&self.member_id, flexible)?;
         }
         if version < 3 && !self.member_id.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "MemberId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "MemberId",
+                version,
+            });
         }
         if version >= 3 {
             w.nullable_str(self.group_instance_id.as_deref(), flexible)?;
         }
-        if version < 3 && !self.group_instance_id.as_ref().is_some_and(|value| value.is_empty()) {
-            return Err(EncodeError::FieldNotInVersion { field: "GroupInstanceId", version });
+        if version < 3
+            && !self
+                .group_instance_id
+                .as_ref()
+                .is_some_and(|value| value.is_empty())
+        {
+            return Err(EncodeError::FieldNotInVersion {
+                field: "GroupInstanceId",
+                version,
+            });
         }
         if version >= 3 {
             w.i16(self.error_code);
         }
         if version < 3 && self.error_code != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "ErrorCode", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "ErrorCode",
+                version,
+            });
         }
         if flexible {
             w.uvarint(0);

@@ -18,7 +18,11 @@ pub struct LegacyOffsetCommitKey {
 
 impl Default for LegacyOffsetCommitKey {
     fn default() -> Self {
-        Self { group: String::new(), topic: String::new(), partition: 0 }
+        Self {
+            group: String::new(),
+            topic: String::new(),
+            partition: 0,
+        }
     }
 }
 

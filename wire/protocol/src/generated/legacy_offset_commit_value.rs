@@ -18,7 +18,11 @@ pub struct LegacyOffsetCommitValue {
 
 impl Default for LegacyOffsetCommitValue {
     fn default() -> Self {
-        Self { offset: 0, metadata: String::new(), commit_timestamp: 0 }
+        Self {
+            offset: 0,
+            metadata: String::new(),
+            commit_timestamp: 0,
+        }
     }
 }
 

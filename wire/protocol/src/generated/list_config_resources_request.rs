@@ -14,7 +14,9 @@ pub struct ListConfigResourcesRequest {
 
 impl Default for ListConfigResourcesRequest {
     fn default() -> Self {
-        Self { resource_types: Vec::new() }
+        Self {
+            resource_types: Vec::new(),
+        }
     }
 }
 
@@ -55,7 +57,10 @@ impl ListConfigResourcesRequest {
             w.array(&self.resource_types, true, Writer::i8)?;
         }
         if version < 1 && !self.resource_types.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "ResourceTypes", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "ResourceTypes",
+                version,
+            });
         }
         w.uvarint(0);
         Ok(())

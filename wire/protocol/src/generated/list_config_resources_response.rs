@@ -18,7 +18,11 @@ pub struct ListConfigResourcesResponse {
 
 impl Default for ListConfigResourcesResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, error_code: 0, config_resources: Vec::new() }
+        Self {
+            throttle_time_ms: 0,
+            error_code: 0,
+            config_resources: Vec::new(),
+        }
     }
 }
 
@@ -57,7 +61,12 @@ impl ListConfigResourcesResponse {
         }
         w.i32(self.throttle_time_ms);
         w.i16(self.error_code);
-        w.structs(&self.config_resources, true, version, ConfigResource::encode)?;
+        w.structs(
+            &self.config_resources,
+            true,
+            version,
+            ConfigResource::encode,
+        )?;
         w.uvarint(0);
         Ok(())
     }
@@ -74,7 +83,10 @@ pub struct ConfigResource {
 
 impl Default for ConfigResource {
     fn default() -> Self {
-        Self { resource_name: String::new(), resource_type: 16 }
+        Self {
+            resource_name: String::new(),
+            resource_type: 16,
+        }
     }
 }
 

@@ -16,7 +16,10 @@ pub struct ListGroupsRequest {
 
 impl Default for ListGroupsRequest {
     fn default() -> Self {
-        Self { states_filter: Vec::new(), types_filter: Vec::new() }
+        Self {
+            states_filter: Vec::new(),
+            types_filter: Vec::new(),
+        }
     }
 }
 
@@ -62,13 +65,19 @@ impl ListGroupsRequest {
             w.strings(&self.states_filter, flexible)?;
         }
         if version < 4 && !self.states_filter.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "StatesFilter", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "StatesFilter",
+                version,
+            });
         }
         if version >= 5 {
             w.strings(&self.types_filter, flexible)?;
         }
         if version < 5 && !self.types_filter.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "TypesFilter", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "TypesFilter",
+                version,
+            });
         }
         if flexible {
             w.uvarint(0);

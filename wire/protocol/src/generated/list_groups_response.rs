@@ -18,7 +18,11 @@ pub struct ListGroupsResponse {
 
 impl Default for ListGroupsResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, error_code: 0, groups: Vec::new() }
+        Self {
+            throttle_time_ms: 0,
+            error_code: 0,
+            groups: Vec::new(),
+        }
     }
 }
 

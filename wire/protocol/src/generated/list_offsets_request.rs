@@ -20,7 +20,12 @@ pub struct ListOffsetsRequest {
 
 impl Default for ListOffsetsRequest {
     fn default() -> Self {
-        Self { replica_id: 0, isolation_level: 0, topics: Vec::new(), timeout_ms: 0 }
+        Self {
+            replica_id: 0,
+            isolation_level: 0,
+            topics: Vec::new(),
+            timeout_ms: 0,
+        }
     }
 }
 
@@ -69,7 +74,10 @@ impl ListOffsetsRequest {
             w.i8(self.isolation_level);
         }
         if version < 2 && self.isolation_level != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "IsolationLevel", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "IsolationLevel",
+                version,
+            });
         }
         w.structs(&self.topics, flexible, version, ListOffsetsTopic::encode)?;
         if version >= 10 {
@@ -93,7 +101,10 @@ pub struct ListOffsetsTopic {
 
 impl Default for ListOffsetsTopic {
     fn default() -> Self {
-        Self { name: String::new(), partitions: Vec::new() }
+        Self {
+            name: String::new(),
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -111,7 +122,12 @@ impl ListOffsetsTopic {
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         let flexible = version >= 6;
         w.str(&self.name, flexible)?;
-        w.structs(&self.partitions, flexible, version, ListOffsetsPartition::encode)?;
+        w.structs(
+            &self.partitions,
+            flexible,
+            version,
+            ListOffsetsPartition::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }
@@ -132,7 +148,11 @@ pub struct ListOffsetsPartition {
 
 impl Default for ListOffsetsPartition {
     fn default() -> Self {
-        Self { partition_index: 0, current_leader_epoch: -1, timestamp: 0 }
+        Self {
+            partition_index: 0,
+            current_leader_epoch: -1,
+            timestamp: 0,
+        }
     }
 }
 

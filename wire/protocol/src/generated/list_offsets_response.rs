@@ -16,7 +16,10 @@ pub struct ListOffsetsResponse {
 
 impl Default for ListOffsetsResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, topics: Vec::new() }
+        Self {
+            throttle_time_ms: 0,
+            topics: Vec::new(),
+        }
     }
 }
 
@@ -59,7 +62,12 @@ impl ListOffsetsResponse {
         if version >= 2 {
             w.i32(self.throttle_time_ms);
         }
-        w.structs(&self.topics, flexible, version, ListOffsetsTopicResponse::encode)?;
+        w.structs(
+            &self.topics,
+            flexible,
+            version,
+            ListOffsetsTopicResponse::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }
@@ -78,7 +86,10 @@ pub struct ListOffsetsTopicResponse {
 
 impl Default for ListOffsetsTopicResponse {
     fn default() -> Self {
-        Self { name: String::new(), partitions: Vec::new() }
+        Self {
+            name: String::new(),
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -96,7 +107,12 @@ impl ListOffsetsTopicResponse {
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         let flexible = version >= 6;
         w.str(&self.name, flexible)?;
-        w.structs(&self.partitions, flexible, version, ListOffsetsPartitionResponse::encode)?;
+        w.structs(
+            &self.partitions,
+            flexible,
+            version,
+            ListOffsetsPartitionResponse::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }
@@ -121,7 +137,13 @@ pub struct ListOffsetsPartitionResponse {
 
 impl Default for ListOffsetsPartitionResponse {
     fn default() -> Self {
-        Self { partition_index: 0, error_code: 0, timestamp: -1, offset: -1, leader_epoch: -1 }
+        Self {
+            partition_index: 0,
+            error_code: 0,
+            timestamp: -1,
+            offset: -1,
+            leader_epoch: -1,
+        }
     }
 }
 
@@ -151,7 +173,10 @@ impl ListOffsetsPartitionResponse {
             w.i32(self.leader_epoch);
         }
         if version < 4 && self.leader_epoch != -1 {
-            return Err(EncodeError::FieldNotInVersion { field: "LeaderEpoch", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "LeaderEpoch",
+                version,
+            });
         }
         if flexible {
             w.uvarint(0);

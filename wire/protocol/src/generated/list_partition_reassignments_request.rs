@@ -16,7 +16,10 @@ pub struct ListPartitionReassignmentsRequest {
 
 impl Default for ListPartitionReassignmentsRequest {
     fn default() -> Self {
-        Self { timeout_ms: 60000, topics: None }
+        Self {
+            timeout_ms: 60000,
+            topics: None,
+        }
     }
 }
 
@@ -76,7 +79,10 @@ pub struct ListPartitionReassignmentsTopics {
 
 impl Default for ListPartitionReassignmentsTopics {
     fn default() -> Self {
-        Self { name: String::new(), partition_indexes: Vec::new() }
+        Self {
+            name: String::new(),
+            partition_indexes: Vec::new(),
+        }
     }
 }
 

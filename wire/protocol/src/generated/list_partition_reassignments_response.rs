@@ -66,7 +66,12 @@ impl ListPartitionReassignmentsResponse {
         w.i32(self.throttle_time_ms);
         w.i16(self.error_code);
         w.nullable_str(self.error_message.as_deref(), true)?;
-        w.structs(&self.topics, true, version, OngoingTopicReassignment::encode)?;
+        w.structs(
+            &self.topics,
+            true,
+            version,
+            OngoingTopicReassignment::encode,
+        )?;
         w.uvarint(0);
         Ok(())
     }
@@ -83,7 +88,10 @@ pub struct OngoingTopicReassignment {
 
 impl Default for OngoingTopicReassignment {
     fn default() -> Self {
-        Self { name: String::new(), partitions: Vec::new() }
+        Self {
+            name: String::new(),
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -99,7 +107,12 @@ impl OngoingTopicReassignment {
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         w.str(&self.name, true)?;
-        w.structs(&self.partitions, true, version, OngoingPartitionReassignment::encode)?;
+        w.structs(
+            &self.partitions,
+            true,
+            version,
+            OngoingPartitionReassignment::encode,
+        )?;
         w.uvarint(0);
         Ok(())
     }

@@ -73,7 +73,10 @@ impl ListTransactionsRequest {
             w.i64(self.duration_filter);
         }
         if version < 1 && self.duration_filter != -1 {
-            return Err(EncodeError::FieldNotInVersion { field: "DurationFilter", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "DurationFilter",
+                version,
+            });
         }
         if version >= 2 {
             w.nullable_str(self.transactional_id_pattern.as_deref(), true)?;

@@ -66,7 +66,12 @@ impl ListTransactionsResponse {
         w.i32(self.throttle_time_ms);
         w.i16(self.error_code);
         w.strings(&self.unknown_state_filters, true)?;
-        w.structs(&self.transaction_states, true, version, TransactionState::encode)?;
+        w.structs(
+            &self.transaction_states,
+            true,
+            version,
+            TransactionState::encode,
+        )?;
         w.uvarint(0);
         Ok(())
     }
@@ -85,7 +90,11 @@ pub struct TransactionState {
 
 impl Default for TransactionState {
     fn default() -> Self {
-        Self { transactional_id: String::new(), producer_id: 0, transaction_state: String::new() }
+        Self {
+            transactional_id: String::new(),
+            producer_id: 0,
+            transaction_state: String::new(),
+        }
     }
 }
 

@@ -130,7 +130,10 @@ pub struct MetadataRequestTopic {
 
 impl Default for MetadataRequestTopic {
     fn default() -> Self {
-        Self { topic_id: Uuid::ZERO, name: Some(String::new()) }
+        Self {
+            topic_id: Uuid::ZERO,
+            name: Some(String::new()),
+        }
     }
 }
 
@@ -141,8 +144,11 @@ impl MetadataRequestTopic {
         if version >= 10 {
             out.topic_id = r.uuid()?;
         }
-        out.name =
-            if version >= 10 { r.nullable_string(flexible)? } else { Some(r.string(flexible)?) };
+        out.name = if version >= 10 {
+            r.nullable_string(flexible)?
+        } else {
+            Some(r.string(flexible)?)
+        };
         let mut tags = r.tag_count(flexible)?;
         while r.next_tag(&mut tags)?.is_some() {}
         Ok(out)

@@ -91,14 +91,24 @@ impl MetadataResponse {
         if version >= 3 {
             w.i32(self.throttle_time_ms);
         }
-        w.structs(&self.brokers, flexible, version, MetadataResponseBroker::encode)?;
+        w.structs(
+            &self.brokers,
+            flexible,
+            version,
+            MetadataResponseBroker::encode,
+        )?;
         if version >= 2 {
             w.nullable_str(self.cluster_id.as_deref(), flexible)?;
         }
         if version >= 1 {
             w.i32(self.controller_id);
         }
-        w.structs(&self.topics, flexible, version, MetadataResponseTopic::encode)?;
+        w.structs(
+            &self.topics,
+            flexible,
+            version,
+            MetadataResponseTopic::encode,
+        )?;
         if (8..=10).contains(&version) {
             w.i32(self.cluster_authorized_operations);
         }
@@ -133,7 +143,12 @@ pub struct MetadataResponseBroker {
 
 impl Default for MetadataResponseBroker {
     fn default() -> Self {
-        Self { node_id: 0, host: String::new(), port: 0, rack: None }
+        Self {
+            node_id: 0,
+            host: String::new(),
+            port: 0,
+            rack: None,
+        }
     }
 }
 
@@ -202,8 +217,11 @@ impl MetadataResponseTopic {
         let mut out = Self::default();
         let flexible = version >= 9;
         out.error_code = r.i16()?;
-        out.name =
-            if version >= 12 { r.nullable_string(flexible)? } else { Some(r.string(flexible)?) };
+        out.name = if version >= 12 {
+            r.nullable_string(flexible)?
+        } else {
+            Some(r.string(flexible)?)
+        };
         if version >= 10 {
             out.topic_id = r.uuid()?;
         }
@@ -232,7 +250,12 @@ impl MetadataResponseTopic {
         if version >= 1 {
             w.bool(self.is_internal);
         }
-        w.structs(&self.partitions, flexible, version, MetadataResponsePartition::encode)?;
+        w.structs(
+            &self.partitions,
+            flexible,
+            version,
+            MetadataResponsePartition::encode,
+        )?;
         if version >= 8 {
             w.i32(self.topic_authorized_operations);
         }

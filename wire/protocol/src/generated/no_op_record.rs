@@ -14,7 +14,9 @@ pub struct NoOpRecord {
 
 impl Default for NoOpRecord {
     fn default() -> Self {
-        Self { unknown_tagged_fields: Vec::new() }
+        Self {
+            unknown_tagged_fields: Vec::new(),
+        }
     }
 }
 

@@ -85,12 +85,20 @@ impl OffsetCommitRequest {
             w.nullable_str(self.group_instance_id.as_deref(), flexible)?;
         }
         if version < 7 && self.group_instance_id.is_some() {
-            return Err(EncodeError::FieldNotInVersion { field: "GroupInstanceId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "GroupInstanceId",
+                version,
+            });
         }
         if version <= 4 {
             w.i64(self.retention_time_ms);
         }
-        w.structs(&self.topics, flexible, version, OffsetCommitRequestTopic::encode)?;
+        w.structs(
+            &self.topics,
+            flexible,
+            version,
+            OffsetCommitRequestTopic::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }
@@ -111,7 +119,11 @@ pub struct OffsetCommitRequestTopic {
 
 impl Default for OffsetCommitRequestTopic {
     fn default() -> Self {
-        Self { name: String::new(), topic_id: Uuid::ZERO, partitions: Vec::new() }
+        Self {
+            name: String::new(),
+            topic_id: Uuid::ZERO,
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -139,7 +151,12 @@ impl OffsetCommitRequestTopic {
         if version >= 10 {
             w.uuid(self.topic_id);
         }
-        w.structs(&self.partitions, flexible, version, OffsetCommitRequestPartition::encode)?;
+        w.structs(
+            &self.partitions,
+            flexible,
+            version,
+            OffsetCommitRequestPartition::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }

@@ -17,7 +17,10 @@ pub struct OffsetCommitResponse {
 
 impl Default for OffsetCommitResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, topics: Vec::new() }
+        Self {
+            throttle_time_ms: 0,
+            topics: Vec::new(),
+        }
     }
 }
 
@@ -60,7 +63,12 @@ impl OffsetCommitResponse {
         if version >= 3 {
             w.i32(self.throttle_time_ms);
         }
-        w.structs(&self.topics, flexible, version, OffsetCommitResponseTopic::encode)?;
+        w.structs(
+            &self.topics,
+            flexible,
+            version,
+            OffsetCommitResponseTopic::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }
@@ -81,7 +89,11 @@ pub struct OffsetCommitResponseTopic {
 
 impl Default for OffsetCommitResponseTopic {
     fn default() -> Self {
-        Self { name: String::new(), topic_id: Uuid::ZERO, partitions: Vec::new() }
+        Self {
+            name: String::new(),
+            topic_id: Uuid::ZERO,
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -109,7 +121,12 @@ impl OffsetCommitResponseTopic {
         if version >= 10 {
             w.uuid(self.topic_id);
         }
-        w.structs(&self.partitions, flexible, version, OffsetCommitResponsePartition::encode)?;
+        w.structs(
+            &self.partitions,
+            flexible,
+            version,
+            OffsetCommitResponsePartition::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }
@@ -128,7 +145,10 @@ pub struct OffsetCommitResponsePartition {
 
 impl Default for OffsetCommitResponsePartition {
     fn default() -> Self {
-        Self { partition_index: 0, error_code: 0 }
+        Self {
+            partition_index: 0,
+            error_code: 0,
+        }
     }
 }
 

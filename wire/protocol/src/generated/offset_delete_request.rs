@@ -16,7 +16,10 @@ pub struct OffsetDeleteRequest {
 
 impl Default for OffsetDeleteRequest {
     fn default() -> Self {
-        Self { group_id: String::new(), topics: Vec::new() }
+        Self {
+            group_id: String::new(),
+            topics: Vec::new(),
+        }
     }
 }
 
@@ -51,7 +54,12 @@ impl OffsetDeleteRequest {
             return Err(EncodeError::UnsupportedVersion(version));
         }
         w.str(&self.group_id, false)?;
-        w.structs(&self.topics, false, version, OffsetDeleteRequestTopic::encode)?;
+        w.structs(
+            &self.topics,
+            false,
+            version,
+            OffsetDeleteRequestTopic::encode,
+        )?;
         Ok(())
     }
 }
@@ -67,7 +75,10 @@ pub struct OffsetDeleteRequestTopic {
 
 impl Default for OffsetDeleteRequestTopic {
     fn default() -> Self {
-        Self { name: String::new(), partitions: Vec::new() }
+        Self {
+            name: String::new(),
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -81,7 +92,12 @@ impl OffsetDeleteRequestTopic {
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         w.str(&self.name, false)?;
-        w.structs(&self.partitions, false, version, OffsetDeleteRequestPartition::encode)?;
+        w.structs(
+            &self.partitions,
+            false,
+            version,
+            OffsetDeleteRequestPartition::encode,
+        )?;
         Ok(())
     }
 }

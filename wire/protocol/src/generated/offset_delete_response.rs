@@ -18,7 +18,11 @@ pub struct OffsetDeleteResponse {
 
 impl Default for OffsetDeleteResponse {
     fn default() -> Self {
-        Self { error_code: 0, throttle_time_ms: 0, topics: Vec::new() }
+        Self {
+            error_code: 0,
+            throttle_time_ms: 0,
+            topics: Vec::new(),
+        }
     }
 }
 
@@ -55,7 +59,12 @@ impl OffsetDeleteResponse {
         }
         w.i16(self.error_code);
         w.i32(self.throttle_time_ms);
-        w.structs(&self.topics, false, version, OffsetDeleteResponseTopic::encode)?;
+        w.structs(
+            &self.topics,
+            false,
+            version,
+            OffsetDeleteResponseTopic::encode,
+        )?;
         Ok(())
     }
 }
@@ -71,7 +80,10 @@ pub struct OffsetDeleteResponseTopic {
 
 impl Default for OffsetDeleteResponseTopic {
     fn default() -> Self {
-        Self { name: String::new(), partitions: Vec::new() }
+        Self {
+            name: String::new(),
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -85,7 +97,12 @@ impl OffsetDeleteResponseTopic {
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         w.str(&self.name, false)?;
-        w.structs(&self.partitions, false, version, OffsetDeleteResponsePartition::encode)?;
+        w.structs(
+            &self.partitions,
+            false,
+            version,
+            OffsetDeleteResponsePartition::encode,
+        )?;
         Ok(())
     }
 }
@@ -101,7 +118,10 @@ pub struct OffsetDeleteResponsePartition {
 
 impl Default for OffsetDeleteResponsePartition {
     fn default() -> Self {
-        Self { partition_index: 0, error_code: 0 }
+        Self {
+            partition_index: 0,
+            error_code: 0,
+        }
     }
 }
 

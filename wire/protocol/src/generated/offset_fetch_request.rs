@@ -82,7 +82,10 @@ impl OffsetFetchRequest {
             w.str(&self.group_id, flexible)?;
         }
         if version > 7 && !self.group_id.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "GroupId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "GroupId",
+                version,
+            });
         }
         if version <= 7 {
             if self.topics.is_none() && !(2..=7).contains(&version) {
@@ -96,19 +99,33 @@ impl OffsetFetchRequest {
             )?;
         }
         if version > 7 && !self.topics.as_ref().is_some_and(|value| value.is_empty()) {
-            return Err(EncodeError::FieldNotInVersion { field: "Topics", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Topics",
+                version,
+            });
         }
         if version >= 8 {
-            w.structs(&self.groups, flexible, version, OffsetFetchRequestGroup::encode)?;
+            w.structs(
+                &self.groups,
+                flexible,
+                version,
+                OffsetFetchRequestGroup::encode,
+            )?;
         }
         if version < 8 && !self.groups.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Groups", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Groups",
+                version,
+            });
         }
         if version >= 7 {
             w.bool(self.require_stable);
         }
         if version < 7 && self.require_stable {
-            return Err(EncodeError::FieldNotInVersion { field: "RequireStable", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "RequireStable",
+                version,
+            });
         }
         if flexible {
             w.uvarint(0);
@@ -128,7 +145,10 @@ pub struct OffsetFetchRequestTopic {
 
 impl Default for OffsetFetchRequestTopic {
     fn default() -> Self {
-        Self { name: String::new(), partition_indexes: Vec::new() }
+        Self {
+            name: String::new(),
+            partition_indexes: Vec::new(),
+        }
     }
 }
 
@@ -153,13 +173,19 @@ impl OffsetFetchRequestTopic {
             w.str(&self.name, flexible)?;
         }
         if version > 7 && !self.name.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Name", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Name",
+                version,
+            });
         }
         if version <= 7 {
             w.array(&self.partition_indexes, flexible, Writer::i32)?;
         }
         if version > 7 && !self.partition_indexes.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "PartitionIndexes", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "PartitionIndexes",
+                version,
+            });
         }
         if flexible {
             w.uvarint(0);
@@ -220,7 +246,10 @@ impl OffsetFetchRequestGroup {
             w.str(&self.group_id, flexible)?;
         }
         if version < 8 && !self.group_id.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "GroupId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "GroupId",
+                version,
+            });
         }
         if version >= 9 {
             w.nullable_str(self.member_id.as_deref(), flexible)?;
@@ -237,7 +266,10 @@ impl OffsetFetchRequestGroup {
             )?;
         }
         if version < 8 && !self.topics.as_ref().is_some_and(|value| value.is_empty()) {
-            return Err(EncodeError::FieldNotInVersion { field: "Topics", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Topics",
+                version,
+            });
         }
         if flexible {
             w.uvarint(0);
@@ -259,7 +291,11 @@ pub struct OffsetFetchRequestTopics {
 
 impl Default for OffsetFetchRequestTopics {
     fn default() -> Self {
-        Self { name: String::new(), topic_id: Uuid::ZERO, partition_indexes: Vec::new() }
+        Self {
+            name: String::new(),
+            topic_id: Uuid::ZERO,
+            partition_indexes: Vec::new(),
+        }
     }
 }
 
@@ -293,7 +329,10 @@ impl OffsetFetchRequestTopics {
             w.array(&self.partition_indexes, flexible, Writer::i32)?;
         }
         if version < 8 && !self.partition_indexes.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "PartitionIndexes", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "PartitionIndexes",
+                version,
+            });
         }
         if flexible {
             w.uvarint(0);

@@ -21,7 +21,12 @@ pub struct OffsetFetchResponse {
 
 impl Default for OffsetFetchResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, topics: Vec::new(), error_code: 0, groups: Vec::new() }
+        Self {
+            throttle_time_ms: 0,
+            topics: Vec::new(),
+            error_code: 0,
+            groups: Vec::new(),
+        }
     }
 }
 
@@ -73,19 +78,35 @@ impl OffsetFetchResponse {
             w.i32(self.throttle_time_ms);
         }
         if version <= 7 {
-            w.structs(&self.topics, flexible, version, OffsetFetchResponseTopic::encode)?;
+            w.structs(
+                &self.topics,
+                flexible,
+                version,
+                OffsetFetchResponseTopic::encode,
+            )?;
         }
         if version > 7 && !self.topics.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Topics", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Topics",
+                version,
+            });
         }
         if (2..=7).contains(&version) {
             w.i16(self.error_code);
         }
         if version >= 8 {
-            w.structs(&self.groups, flexible, version, OffsetFetchResponseGroup::encode)?;
+            w.structs(
+                &self.groups,
+                flexible,
+                version,
+                OffsetFetchResponseGroup::encode,
+            )?;
         }
         if version < 8 && !self.groups.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Groups", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Groups",
+                version,
+            });
         }
         if flexible {
             w.uvarint(0);
@@ -105,7 +126,10 @@ pub struct OffsetFetchResponseTopic {
 
 impl Default for OffsetFetchResponseTopic {
     fn default() -> Self {
-        Self { name: String::new(), partitions: Vec::new() }
+        Self {
+            name: String::new(),
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -131,13 +155,24 @@ impl OffsetFetchResponseTopic {
             w.str(&self.name, flexible)?;
         }
         if version > 7 && !self.name.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Name", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Name",
+                version,
+            });
         }
         if version <= 7 {
-            w.structs(&self.partitions, flexible, version, OffsetFetchResponsePartition::encode)?;
+            w.structs(
+                &self.partitions,
+                flexible,
+                version,
+                OffsetFetchResponsePartition::encode,
+            )?;
         }
         if version > 7 && !self.partitions.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Partitions", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Partitions",
+                version,
+            });
         }
         if flexible {
             w.uvarint(0);
@@ -203,13 +238,19 @@ impl OffsetFetchResponsePartition {
             w.i32(self.partition_index);
         }
         if version > 7 && self.partition_index != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "PartitionIndex", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "PartitionIndex",
+                version,
+            });
         }
         if version <= 7 {
             w.i64(self.committed_offset);
         }
         if version > 7 && self.committed_offset != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "CommittedOffset", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "CommittedOffset",
+                version,
+            });
         }
         if (5..=7).contains(&version) {
             w.i32(self.committed_leader_epoch);
@@ -218,13 +259,19 @@ impl OffsetFetchResponsePartition {
             w.nullable_str(self.metadata.as_deref(), flexible)?;
         }
         if version > 7 && !self.metadata.as_ref().is_some_and(|value| value.is_empty()) {
-            return Err(EncodeError::FieldNotInVersion { field: "Metadata", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Metadata",
+                version,
+            });
         }
         if version <= 7 {
             w.i16(self.error_code);
         }
         if version > 7 && self.error_code != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "ErrorCode", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "ErrorCode",
+                version,
+            });
         }
         if flexible {
             w.uvarint(0);
@@ -246,7 +293,11 @@ pub struct OffsetFetchResponseGroup {
 
 impl Default for OffsetFetchResponseGroup {
     fn default() -> Self {
-        Self { group_id: String::new(), topics: Vec::new(), error_code: 0 }
+        Self {
+            group_id: String::new(),
+            topics: Vec::new(),
+            error_code: 0,
+        }
     }
 }
 
@@ -274,19 +325,33 @@ impl OffsetFetchResponseGroup {
             w.str(&self.group_id, flexible)?;
         }
         if version < 8 && !self.group_id.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "GroupId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "GroupId",
+                version,
+            });
         }
         if version >= 8 {
-            w.structs(&self.topics, flexible, version, OffsetFetchResponseTopics::encode)?;
+            w.structs(
+                &self.topics,
+                flexible,
+                version,
+                OffsetFetchResponseTopics::encode,
+            )?;
         }
         if version < 8 && !self.topics.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Topics", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Topics",
+                version,
+            });
         }
         if version >= 8 {
             w.i16(self.error_code);
         }
         if version < 8 && self.error_code != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "ErrorCode", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "ErrorCode",
+                version,
+            });
         }
         if flexible {
             w.uvarint(0);
@@ -308,7 +373,11 @@ pub struct OffsetFetchResponseTopics {
 
 impl Default for OffsetFetchResponseTopics {
     fn default() -> Self {
-        Self { name: String::new(), topic_id: Uuid::ZERO, partitions: Vec::new() }
+        Self {
+            name: String::new(),
+            topic_id: Uuid::ZERO,
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -340,10 +409,18 @@ impl OffsetFetchResponseTopics {
             w.uuid(self.topic_id);
         }
         if version >= 8 {
-            w.structs(&self.partitions, flexible, version, OffsetFetchResponsePartitions::encode)?;
+            w.structs(
+                &self.partitions,
+                flexible,
+                version,
+                OffsetFetchResponsePartitions::encode,
+            )?;
         }
         if version < 8 && !self.partitions.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Partitions", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Partitions",
+                version,
+            });
         }
         if flexible {
             w.uvarint(0);
@@ -409,13 +486,19 @@ impl OffsetFetchResponsePartitions {
             w.i32(self.partition_index);
         }
         if version < 8 && self.partition_index != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "PartitionIndex", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "PartitionIndex",
+                version,
+            });
         }
         if version >= 8 {
             w.i64(self.committed_offset);
         }
         if version < 8 && self.committed_offset != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "CommittedOffset", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "CommittedOffset",
+                version,
+            });
         }
         if version >= 8 {
             w.i32(self.committed_leader_epoch);
@@ -424,13 +507,19 @@ impl OffsetFetchResponsePartitions {
             w.nullable_str(self.metadata.as_deref(), flexible)?;
         }
         if version < 8 && !self.metadata.as_ref().is_some_and(|value| value.is_empty()) {
-            return Err(EncodeError::FieldNotInVersion { field: "Metadata", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Metadata",
+                version,
+            });
         }
         if version >= 8 {
             w.i16(self.error_code);
         }
         if version < 8 && self.error_code != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "ErrorCode", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "ErrorCode",
+                version,
+            });
         }
         if flexible {
             w.uvarint(0);

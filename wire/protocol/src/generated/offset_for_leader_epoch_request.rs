@@ -16,7 +16,10 @@ pub struct OffsetForLeaderEpochRequest {
 
 impl Default for OffsetForLeaderEpochRequest {
     fn default() -> Self {
-        Self { replica_id: -2, topics: Vec::new() }
+        Self {
+            replica_id: -2,
+            topics: Vec::new(),
+        }
     }
 }
 
@@ -59,7 +62,12 @@ impl OffsetForLeaderEpochRequest {
         if version >= 3 {
             w.i32(self.replica_id);
         }
-        w.structs(&self.topics, flexible, version, OffsetForLeaderTopic::encode)?;
+        w.structs(
+            &self.topics,
+            flexible,
+            version,
+            OffsetForLeaderTopic::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }
@@ -78,7 +86,10 @@ pub struct OffsetForLeaderTopic {
 
 impl Default for OffsetForLeaderTopic {
     fn default() -> Self {
-        Self { topic: String::new(), partitions: Vec::new() }
+        Self {
+            topic: String::new(),
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -96,7 +107,12 @@ impl OffsetForLeaderTopic {
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         let flexible = version >= 4;
         w.str(&self.topic, flexible)?;
-        w.structs(&self.partitions, flexible, version, OffsetForLeaderPartition::encode)?;
+        w.structs(
+            &self.partitions,
+            flexible,
+            version,
+            OffsetForLeaderPartition::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }
@@ -117,7 +133,11 @@ pub struct OffsetForLeaderPartition {
 
 impl Default for OffsetForLeaderPartition {
     fn default() -> Self {
-        Self { partition: 0, current_leader_epoch: -1, leader_epoch: 0 }
+        Self {
+            partition: 0,
+            current_leader_epoch: -1,
+            leader_epoch: 0,
+        }
     }
 }
 

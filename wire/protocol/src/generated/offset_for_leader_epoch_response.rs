@@ -16,7 +16,10 @@ pub struct OffsetForLeaderEpochResponse {
 
 impl Default for OffsetForLeaderEpochResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, topics: Vec::new() }
+        Self {
+            throttle_time_ms: 0,
+            topics: Vec::new(),
+        }
     }
 }
 
@@ -55,7 +58,12 @@ impl OffsetForLeaderEpochResponse {
         }
         let flexible = version >= 4;
         w.i32(self.throttle_time_ms);
-        w.structs(&self.topics, flexible, version, OffsetForLeaderTopicResult::encode)?;
+        w.structs(
+            &self.topics,
+            flexible,
+            version,
+            OffsetForLeaderTopicResult::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }
@@ -74,7 +82,10 @@ pub struct OffsetForLeaderTopicResult {
 
 impl Default for OffsetForLeaderTopicResult {
     fn default() -> Self {
-        Self { topic: String::new(), partitions: Vec::new() }
+        Self {
+            topic: String::new(),
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -115,7 +126,12 @@ pub struct EpochEndOffset {
 
 impl Default for EpochEndOffset {
     fn default() -> Self {
-        Self { error_code: 0, partition: 0, leader_epoch: -1, end_offset: -1 }
+        Self {
+            error_code: 0,
+            partition: 0,
+            leader_epoch: -1,
+            end_offset: -1,
+        }
     }
 }
 

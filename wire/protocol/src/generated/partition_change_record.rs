@@ -121,7 +121,10 @@ impl PartitionChangeRecord {
         w.i32(self.partition_id);
         w.uuid(self.topic_id);
         if version < 1 && self.directories.is_some() {
-            return Err(EncodeError::FieldNotInVersion { field: "Directories", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Directories",
+                version,
+            });
         }
         if version < 2 && self.eligible_leader_replicas.is_some() {
             return Err(EncodeError::FieldNotInVersion {
@@ -130,7 +133,10 @@ impl PartitionChangeRecord {
             });
         }
         if version < 2 && self.last_known_elr.is_some() {
-            return Err(EncodeError::FieldNotInVersion { field: "LastKnownElr", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "LastKnownElr",
+                version,
+            });
         }
         let mut tags: u32 = w.tag_count(&self.unknown_tagged_fields)?;
         tags += u32::from(self.isr.is_some());

@@ -129,7 +129,10 @@ impl PartitionRecord {
             w.array(&self.directories, true, Writer::uuid)?;
         }
         if version < 1 && !self.directories.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Directories", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Directories",
+                version,
+            });
         }
         if version < 2 && self.eligible_leader_replicas.is_some() {
             return Err(EncodeError::FieldNotInVersion {
@@ -138,7 +141,10 @@ impl PartitionRecord {
             });
         }
         if version < 2 && self.last_known_elr.is_some() {
-            return Err(EncodeError::FieldNotInVersion { field: "LastKnownElr", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "LastKnownElr",
+                version,
+            });
         }
         let mut tags: u32 = w.tag_count(&self.unknown_tagged_fields)?;
         tags += u32::from(self.leader_recovery_state != 0);

@@ -21,7 +21,12 @@ pub struct ProduceRequest {
 
 impl Default for ProduceRequest {
     fn default() -> Self {
-        Self { transactional_id: None, acks: 0, timeout_ms: 0, topic_data: Vec::new() }
+        Self {
+            transactional_id: None,
+            acks: 0,
+            timeout_ms: 0,
+            topic_data: Vec::new(),
+        }
     }
 }
 
@@ -64,7 +69,12 @@ impl ProduceRequest {
         w.nullable_str(self.transactional_id.as_deref(), flexible)?;
         w.i16(self.acks);
         w.i32(self.timeout_ms);
-        w.structs(&self.topic_data, flexible, version, TopicProduceData::encode)?;
+        w.structs(
+            &self.topic_data,
+            flexible,
+            version,
+            TopicProduceData::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }
@@ -85,7 +95,11 @@ pub struct TopicProduceData {
 
 impl Default for TopicProduceData {
     fn default() -> Self {
-        Self { name: String::new(), topic_id: Uuid::ZERO, partition_data: Vec::new() }
+        Self {
+            name: String::new(),
+            topic_id: Uuid::ZERO,
+            partition_data: Vec::new(),
+        }
     }
 }
 
@@ -113,7 +127,12 @@ impl TopicProduceData {
         if version >= 13 {
             w.uuid(self.topic_id);
         }
-        w.structs(&self.partition_data, flexible, version, PartitionProduceData::encode)?;
+        w.structs(
+            &self.partition_data,
+            flexible,
+            version,
+            PartitionProduceData::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }
@@ -132,7 +151,10 @@ pub struct PartitionProduceData {
 
 impl Default for PartitionProduceData {
     fn default() -> Self {
-        Self { index: 0, records: None }
+        Self {
+            index: 0,
+            records: None,
+        }
     }
 }
 
@@ -180,7 +202,12 @@ pub mod borrowed {
 
     impl Default for ProduceRequestRef<'_> {
         fn default() -> Self {
-            Self { transactional_id: None, acks: 0, timeout_ms: 0, topic_data: &[] }
+            Self {
+                transactional_id: None,
+                acks: 0,
+                timeout_ms: 0,
+                topic_data: &[],
+            }
         }
     }
 
@@ -221,7 +248,12 @@ pub mod borrowed {
             w.nullable_str(self.transactional_id, flexible)?;
             w.i16(self.acks);
             w.i32(self.timeout_ms);
-            w.structs(self.topic_data, flexible, version, TopicProduceDataRef::encode_in)?;
+            w.structs(
+                self.topic_data,
+                flexible,
+                version,
+                TopicProduceDataRef::encode_in,
+            )?;
             if flexible {
                 w.uvarint(0);
             }
@@ -242,7 +274,11 @@ pub mod borrowed {
 
     impl Default for TopicProduceDataRef<'_> {
         fn default() -> Self {
-            Self { name: "", topic_id: Uuid::ZERO, partition_data: &[] }
+            Self {
+                name: "",
+                topic_id: Uuid::ZERO,
+                partition_data: &[],
+            }
         }
     }
 
@@ -260,8 +296,13 @@ pub mod borrowed {
             if version >= 13 {
                 out.topic_id = r.uuid()?;
             }
-            out.partition_data =
-                r.array_in(arena, flexible, 5, version, PartitionProduceDataRef::decode_in)?;
+            out.partition_data = r.array_in(
+                arena,
+                flexible,
+                5,
+                version,
+                PartitionProduceDataRef::decode_in,
+            )?;
             let mut tags = r.tag_count(flexible)?;
             while r.next_tag(&mut tags)?.is_some() {}
             Ok(out)
@@ -275,7 +316,12 @@ pub mod borrowed {
             if version >= 13 {
                 w.uuid(self.topic_id);
             }
-            w.structs(self.partition_data, flexible, version, PartitionProduceDataRef::encode_in)?;
+            w.structs(
+                self.partition_data,
+                flexible,
+                version,
+                PartitionProduceDataRef::encode_in,
+            )?;
             if flexible {
                 w.uvarint(0);
             }
@@ -294,7 +340,10 @@ pub mod borrowed {
 
     impl Default for PartitionProduceDataRef<'_> {
         fn default() -> Self {
-            Self { index: 0, records: None }
+            Self {
+                index: 0,
+                records: None,
+            }
         }
     }
 

@@ -19,7 +19,11 @@ pub struct ProduceResponse {
 
 impl Default for ProduceResponse {
     fn default() -> Self {
-        Self { responses: Vec::new(), throttle_time_ms: 0, node_endpoints: Vec::new() }
+        Self {
+            responses: Vec::new(),
+            throttle_time_ms: 0,
+            node_endpoints: Vec::new(),
+        }
     }
 }
 
@@ -66,10 +70,18 @@ impl ProduceResponse {
             return Err(EncodeError::UnsupportedVersion(version));
         }
         let flexible = version >= 9;
-        w.structs(&self.responses, flexible, version, TopicProduceResponse::encode)?;
+        w.structs(
+            &self.responses,
+            flexible,
+            version,
+            TopicProduceResponse::encode,
+        )?;
         w.i32(self.throttle_time_ms);
         if version < 10 && !self.node_endpoints.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "NodeEndpoints", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "NodeEndpoints",
+                version,
+            });
         }
         if flexible {
             let mut tags: u32 = 0;
@@ -77,7 +89,12 @@ impl ProduceResponse {
             w.uvarint(tags);
             if version >= 10 && !self.node_endpoints.is_empty() {
                 let begun = w.begin_tag(0);
-                w.structs(&self.node_endpoints, flexible, version, NodeEndpoint::encode)?;
+                w.structs(
+                    &self.node_endpoints,
+                    flexible,
+                    version,
+                    NodeEndpoint::encode,
+                )?;
                 w.end_tag(begun)?;
             }
         }
@@ -98,7 +115,11 @@ pub struct TopicProduceResponse {
 
 impl Default for TopicProduceResponse {
     fn default() -> Self {
-        Self { name: String::new(), topic_id: Uuid::ZERO, partition_responses: Vec::new() }
+        Self {
+            name: String::new(),
+            topic_id: Uuid::ZERO,
+            partition_responses: Vec::new(),
+        }
     }
 }
 
@@ -127,7 +148,12 @@ impl TopicProduceResponse {
         if version >= 13 {
             w.uuid(self.topic_id);
         }
-        w.structs(&self.partition_responses, flexible, version, PartitionProduceResponse::encode)?;
+        w.structs(
+            &self.partition_responses,
+            flexible,
+            version,
+            PartitionProduceResponse::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }
@@ -212,13 +238,21 @@ impl PartitionProduceResponse {
             w.i64(self.log_start_offset);
         }
         if version >= 8 {
-            w.structs(&self.record_errors, flexible, version, BatchIndexAndErrorMessage::encode)?;
+            w.structs(
+                &self.record_errors,
+                flexible,
+                version,
+                BatchIndexAndErrorMessage::encode,
+            )?;
         }
         if version >= 8 {
             w.nullable_str(self.error_message.as_deref(), flexible)?;
         }
         if version < 10 && self.current_leader != LeaderIdAndEpoch::default() {
-            return Err(EncodeError::FieldNotInVersion { field: "CurrentLeader", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "CurrentLeader",
+                version,
+            });
         }
         if flexible {
             let mut tags: u32 = 0;
@@ -245,7 +279,10 @@ pub struct BatchIndexAndErrorMessage {
 
 impl Default for BatchIndexAndErrorMessage {
     fn default() -> Self {
-        Self { batch_index: 0, batch_index_error_message: None }
+        Self {
+            batch_index: 0,
+            batch_index_error_message: None,
+        }
     }
 }
 
@@ -270,7 +307,10 @@ impl BatchIndexAndErrorMessage {
             w.i32(self.batch_index);
         }
         if version < 8 && self.batch_index != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "BatchIndex", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "BatchIndex",
+                version,
+            });
         }
         if version >= 8 {
             w.nullable_str(self.batch_index_error_message.as_deref(), flexible)?;
@@ -299,7 +339,10 @@ pub struct LeaderIdAndEpoch {
 
 impl Default for LeaderIdAndEpoch {
     fn default() -> Self {
-        Self { leader_id: -1, leader_epoch: -1 }
+        Self {
+            leader_id: -1,
+            leader_epoch: -1,
+        }
     }
 }
 
@@ -324,13 +367,19 @@ impl LeaderIdAndEpoch {
             w.i32(self.leader_id);
         }
         if version < 10 && self.leader_id != -1 {
-            return Err(EncodeError::FieldNotInVersion { field: "LeaderId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "LeaderId",
+                version,
+            });
         }
         if version >= 10 {
             w.i32(self.leader_epoch);
         }
         if version < 10 && self.leader_epoch != -1 {
-            return Err(EncodeError::FieldNotInVersion { field: "LeaderEpoch", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "LeaderEpoch",
+                version,
+            });
         }
         if flexible {
             w.uvarint(0);
@@ -354,7 +403,12 @@ pub struct NodeEndpoint {
 
 impl Default for NodeEndpoint {
     fn default() -> Self {
-        Self { node_id: 0, host: String::new(), port: 0, rack: None }
+        Self {
+            node_id: 0,
+            host: String::new(),
+            port: 0,
+            rack: None,
+        }
     }
 }
 
@@ -385,25 +439,37 @@ impl NodeEndpoint {
             w.i32(self.node_id);
         }
         if version < 10 && self.node_id != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "NodeId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "NodeId",
+                version,
+            });
         }
         if version >= 10 {
             w.str(&self.host, flexible)?;
         }
         if version < 10 && !self.host.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Host", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Host",
+                version,
+            });
         }
         if version >= 10 {
             w.i32(self.port);
         }
         if version < 10 && self.port != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "Port", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Port",
+                version,
+            });
         }
         if version >= 10 {
             w.nullable_str(self.rack.as_deref(), flexible)?;
         }
         if version < 10 && self.rack.is_some() {
-            return Err(EncodeError::FieldNotInVersion { field: "Rack", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Rack",
+                version,
+            });
         }
         if flexible {
             w.uvarint(0);
@@ -432,7 +498,11 @@ pub mod borrowed {
 
     impl Default for ProduceResponseRef<'_> {
         fn default() -> Self {
-            Self { responses: &[], throttle_time_ms: 0, node_endpoints: &[] }
+            Self {
+                responses: &[],
+                throttle_time_ms: 0,
+                node_endpoints: &[],
+            }
         }
     }
 
@@ -451,8 +521,13 @@ pub mod borrowed {
             }
             let mut out = Self::default();
             let flexible = version >= 9;
-            out.responses =
-                r.array_in(arena, flexible, 1, version, TopicProduceResponseRef::decode_in)?;
+            out.responses = r.array_in(
+                arena,
+                flexible,
+                1,
+                version,
+                TopicProduceResponseRef::decode_in,
+            )?;
             out.throttle_time_ms = r.i32()?;
             let mut tags = r.tag_count(flexible)?;
             while let Some((tag, mut field)) = r.next_tag(&mut tags)? {
@@ -482,10 +557,18 @@ pub mod borrowed {
                 return Err(EncodeError::UnsupportedVersion(version));
             }
             let flexible = version >= 9;
-            w.structs(self.responses, flexible, version, TopicProduceResponseRef::encode_in)?;
+            w.structs(
+                self.responses,
+                flexible,
+                version,
+                TopicProduceResponseRef::encode_in,
+            )?;
             w.i32(self.throttle_time_ms);
             if version < 10 && !self.node_endpoints.is_empty() {
-                return Err(EncodeError::FieldNotInVersion { field: "NodeEndpoints", version });
+                return Err(EncodeError::FieldNotInVersion {
+                    field: "NodeEndpoints",
+                    version,
+                });
             }
             if flexible {
                 let mut tags: u32 = 0;
@@ -493,7 +576,12 @@ pub mod borrowed {
                 w.uvarint(tags);
                 if version >= 10 && !self.node_endpoints.is_empty() {
                     let begun = w.begin_tag(0);
-                    w.structs(self.node_endpoints, flexible, version, NodeEndpointRef::encode_in)?;
+                    w.structs(
+                        self.node_endpoints,
+                        flexible,
+                        version,
+                        NodeEndpointRef::encode_in,
+                    )?;
                     w.end_tag(begun)?;
                 }
             }
@@ -514,7 +602,11 @@ pub mod borrowed {
 
     impl Default for TopicProduceResponseRef<'_> {
         fn default() -> Self {
-            Self { name: "", topic_id: Uuid::ZERO, partition_responses: &[] }
+            Self {
+                name: "",
+                topic_id: Uuid::ZERO,
+                partition_responses: &[],
+            }
         }
     }
 
@@ -532,8 +624,13 @@ pub mod borrowed {
             if version >= 13 {
                 out.topic_id = r.uuid()?;
             }
-            out.partition_responses =
-                r.array_in(arena, flexible, 22, version, PartitionProduceResponseRef::decode_in)?;
+            out.partition_responses = r.array_in(
+                arena,
+                flexible,
+                22,
+                version,
+                PartitionProduceResponseRef::decode_in,
+            )?;
             let mut tags = r.tag_count(flexible)?;
             while r.next_tag(&mut tags)?.is_some() {}
             Ok(out)
@@ -658,7 +755,10 @@ pub mod borrowed {
                 w.nullable_str(self.error_message, flexible)?;
             }
             if version < 10 && self.current_leader != LeaderIdAndEpochRef::default() {
-                return Err(EncodeError::FieldNotInVersion { field: "CurrentLeader", version });
+                return Err(EncodeError::FieldNotInVersion {
+                    field: "CurrentLeader",
+                    version,
+                });
             }
             if flexible {
                 let mut tags: u32 = 0;
@@ -687,7 +787,10 @@ pub mod borrowed {
 
     impl Default for BatchIndexAndErrorMessageRef<'_> {
         fn default() -> Self {
-            Self { batch_index: 0, batch_index_error_message: None }
+            Self {
+                batch_index: 0,
+                batch_index_error_message: None,
+            }
         }
     }
 
@@ -716,7 +819,10 @@ pub mod borrowed {
                 w.i32(self.batch_index);
             }
             if version < 8 && self.batch_index != 0 {
-                return Err(EncodeError::FieldNotInVersion { field: "BatchIndex", version });
+                return Err(EncodeError::FieldNotInVersion {
+                    field: "BatchIndex",
+                    version,
+                });
             }
             if version >= 8 {
                 w.nullable_str(self.batch_index_error_message, flexible)?;
@@ -745,7 +851,10 @@ pub mod borrowed {
 
     impl Default for LeaderIdAndEpochRef {
         fn default() -> Self {
-            Self { leader_id: -1, leader_epoch: -1 }
+            Self {
+                leader_id: -1,
+                leader_epoch: -1,
+            }
         }
     }
 
@@ -770,13 +879,19 @@ pub mod borrowed {
                 w.i32(self.leader_id);
             }
             if version < 10 && self.leader_id != -1 {
-                return Err(EncodeError::FieldNotInVersion { field: "LeaderId", version });
+                return Err(EncodeError::FieldNotInVersion {
+                    field: "LeaderId",
+                    version,
+                });
             }
             if version >= 10 {
                 w.i32(self.leader_epoch);
             }
             if version < 10 && self.leader_epoch != -1 {
-                return Err(EncodeError::FieldNotInVersion { field: "LeaderEpoch", version });
+                return Err(EncodeError::FieldNotInVersion {
+                    field: "LeaderEpoch",
+                    version,
+                });
             }
             if flexible {
                 w.uvarint(0);
@@ -800,7 +915,12 @@ pub mod borrowed {
 
     impl Default for NodeEndpointRef<'_> {
         fn default() -> Self {
-            Self { node_id: 0, host: "", port: 0, rack: None }
+            Self {
+                node_id: 0,
+                host: "",
+                port: 0,
+                rack: None,
+            }
         }
     }
 
@@ -835,25 +955,37 @@ pub mod borrowed {
                 w.i32(self.node_id);
             }
             if version < 10 && self.node_id != 0 {
-                return Err(EncodeError::FieldNotInVersion { field: "NodeId", version });
+                return Err(EncodeError::FieldNotInVersion {
+                    field: "NodeId",
+                    version,
+                });
             }
             if version >= 10 {
                 w.str(self.host, flexible)?;
             }
             if version < 10 && !self.host.is_empty() {
-                return Err(EncodeError::FieldNotInVersion { field: "Host", version });
+                return Err(EncodeError::FieldNotInVersion {
+                    field: "Host",
+                    version,
+                });
             }
             if version >= 10 {
                 w.i32(self.port);
             }
             if version < 10 && self.port != 0 {
-                return Err(EncodeError::FieldNotInVersion { field: "Port", version });
+                return Err(EncodeError::FieldNotInVersion {
+                    field: "Port",
+                    version,
+                });
             }
             if version >= 10 {
                 w.nullable_str(self.rack, flexible)?;
             }
             if version < 10 && self.rack.is_some() {
-                return Err(EncodeError::FieldNotInVersion { field: "Rack", version });
+                return Err(EncodeError::FieldNotInVersion {
+                    field: "Rack",
+                    version,
+                });
             }
             if flexible {
                 w.uvarint(0);

@@ -16,7 +16,10 @@ pub struct ProducerSnapshot {
 
 impl Default for ProducerSnapshot {
     fn default() -> Self {
-        Self { crc: 0, producer_entries: Vec::new() }
+        Self {
+            crc: 0,
+            producer_entries: Vec::new(),
+        }
     }
 }
 
@@ -49,7 +52,12 @@ impl ProducerSnapshot {
             return Err(EncodeError::UnsupportedVersion(version));
         }
         w.u32(self.crc);
-        w.structs(&self.producer_entries, false, version, ProducerEntry::encode)?;
+        w.structs(
+            &self.producer_entries,
+            false,
+            version,
+            ProducerEntry::encode,
+        )?;
         Ok(())
     }
 }

@@ -16,7 +16,10 @@ pub struct PushTelemetryResponse {
 
 impl Default for PushTelemetryResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, error_code: 0 }
+        Self {
+            throttle_time_ms: 0,
+            error_code: 0,
+        }
     }
 }
 

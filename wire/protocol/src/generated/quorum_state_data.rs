@@ -91,7 +91,10 @@ impl QuorumStateData {
             w.str(&self.cluster_id, true)?;
         }
         if version > 0 && !self.cluster_id.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "ClusterId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "ClusterId",
+                version,
+            });
         }
         w.i32(self.leader_id);
         w.i32(self.leader_epoch);
@@ -100,19 +103,33 @@ impl QuorumStateData {
             w.uuid(self.voted_directory_id);
         }
         if version < 1 && self.voted_directory_id != Uuid::ZERO {
-            return Err(EncodeError::FieldNotInVersion { field: "VotedDirectoryId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "VotedDirectoryId",
+                version,
+            });
         }
         if version <= 0 {
             w.i64(self.applied_offset);
         }
         if version > 0 && self.applied_offset != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "AppliedOffset", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "AppliedOffset",
+                version,
+            });
         }
         if version <= 0 {
             w.nullable_structs(self.current_voters.as_deref(), true, version, Voter::encode)?;
         }
-        if version > 0 && !self.current_voters.as_ref().is_some_and(|value| value.is_empty()) {
-            return Err(EncodeError::FieldNotInVersion { field: "CurrentVoters", version });
+        if version > 0
+            && !self
+                .current_voters
+                .as_ref()
+                .is_some_and(|value| value.is_empty())
+        {
+            return Err(EncodeError::FieldNotInVersion {
+                field: "CurrentVoters",
+                version,
+            });
         }
         let tags: u32 = w.tag_count(&self.unknown_tagged_fields)?;
         w.uvarint(tags);
@@ -132,7 +149,10 @@ pub struct Voter {
 
 impl Default for Voter {
     fn default() -> Self {
-        Self { voter_id: 0, unknown_tagged_fields: Vec::new() }
+        Self {
+            voter_id: 0,
+            unknown_tagged_fields: Vec::new(),
+        }
     }
 }
 
@@ -154,7 +174,10 @@ impl Voter {
             w.i32(self.voter_id);
         }
         if version > 0 && self.voter_id != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "VoterId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "VoterId",
+                version,
+            });
         }
         let tags: u32 = w.tag_count(&self.unknown_tagged_fields)?;
         w.uvarint(tags);

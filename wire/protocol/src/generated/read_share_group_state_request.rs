@@ -17,7 +17,10 @@ pub struct ReadShareGroupStateRequest {
 
 impl Default for ReadShareGroupStateRequest {
     fn default() -> Self {
-        Self { group_id: String::new(), topics: Vec::new() }
+        Self {
+            group_id: String::new(),
+            topics: Vec::new(),
+        }
     }
 }
 
@@ -71,7 +74,10 @@ pub struct ReadStateData {
 
 impl Default for ReadStateData {
     fn default() -> Self {
-        Self { topic_id: Uuid::ZERO, partitions: Vec::new() }
+        Self {
+            topic_id: Uuid::ZERO,
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -104,7 +110,10 @@ pub struct PartitionData {
 
 impl Default for PartitionData {
     fn default() -> Self {
-        Self { partition: 0, leader_epoch: 0 }
+        Self {
+            partition: 0,
+            leader_epoch: 0,
+        }
     }
 }
 

@@ -15,7 +15,9 @@ pub struct ReadShareGroupStateResponse {
 
 impl Default for ReadShareGroupStateResponse {
     fn default() -> Self {
-        Self { results: Vec::new() }
+        Self {
+            results: Vec::new(),
+        }
     }
 }
 
@@ -67,7 +69,10 @@ pub struct ReadStateResult {
 
 impl Default for ReadStateResult {
     fn default() -> Self {
-        Self { topic_id: Uuid::ZERO, partitions: Vec::new() }
+        Self {
+            topic_id: Uuid::ZERO,
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -160,7 +165,12 @@ pub struct StateBatch {
 
 impl Default for StateBatch {
     fn default() -> Self {
-        Self { first_offset: 0, last_offset: 0, delivery_state: 0, delivery_count: 0 }
+        Self {
+            first_offset: 0,
+            last_offset: 0,
+            delivery_state: 0,
+            delivery_count: 0,
+        }
     }
 }
 

@@ -15,7 +15,9 @@ pub struct ReadShareGroupStateSummaryResponse {
 
 impl Default for ReadShareGroupStateSummaryResponse {
     fn default() -> Self {
-        Self { results: Vec::new() }
+        Self {
+            results: Vec::new(),
+        }
     }
 }
 
@@ -67,7 +69,10 @@ pub struct ReadStateSummaryResult {
 
 impl Default for ReadStateSummaryResult {
     fn default() -> Self {
-        Self { topic_id: Uuid::ZERO, partitions: Vec::new() }
+        Self {
+            topic_id: Uuid::ZERO,
+            partitions: Vec::new(),
+        }
     }
 }
 

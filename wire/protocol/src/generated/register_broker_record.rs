@@ -113,7 +113,10 @@ impl RegisterBrokerRecord {
             w.bool(self.is_migrating_zk_broker);
         }
         if version < 2 && self.is_migrating_zk_broker {
-            return Err(EncodeError::FieldNotInVersion { field: "IsMigratingZkBroker", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "IsMigratingZkBroker",
+                version,
+            });
         }
         w.uuid(self.incarnation_id);
         w.i64(self.broker_epoch);
@@ -125,13 +128,22 @@ impl RegisterBrokerRecord {
             w.bool(self.in_controlled_shutdown);
         }
         if version < 1 && self.in_controlled_shutdown {
-            return Err(EncodeError::FieldNotInVersion { field: "InControlledShutdown", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "InControlledShutdown",
+                version,
+            });
         }
         if version < 3 && !self.log_dirs.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "LogDirs", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "LogDirs",
+                version,
+            });
         }
         if version < 4 && self.cordoned_log_dirs.is_some() {
-            return Err(EncodeError::FieldNotInVersion { field: "CordonedLogDirs", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "CordonedLogDirs",
+                version,
+            });
         }
         let mut tags: u32 = w.tag_count(&self.unknown_tagged_fields)?;
         tags += u32::from(version >= 3 && !self.log_dirs.is_empty());

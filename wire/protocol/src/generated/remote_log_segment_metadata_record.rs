@@ -109,7 +109,12 @@ impl RemoteLogSegmentMetadataRecord {
         w.i32(self.broker_id);
         w.i64(self.max_timestamp_ms);
         w.i64(self.event_timestamp_ms);
-        w.structs(&self.segment_leader_epochs, true, version, SegmentLeaderEpochEntry::encode)?;
+        w.structs(
+            &self.segment_leader_epochs,
+            true,
+            version,
+            SegmentLeaderEpochEntry::encode,
+        )?;
         w.i32(self.segment_size_in_bytes);
         w.nullable_bytes(self.custom_metadata.as_deref(), true)?;
         w.i8(self.remote_log_segment_state);
@@ -230,7 +235,11 @@ pub struct SegmentLeaderEpochEntry {
 
 impl Default for SegmentLeaderEpochEntry {
     fn default() -> Self {
-        Self { leader_epoch: 0, offset: 0, unknown_tagged_fields: Vec::new() }
+        Self {
+            leader_epoch: 0,
+            offset: 0,
+            unknown_tagged_fields: Vec::new(),
+        }
     }
 }
 

@@ -16,7 +16,10 @@ pub struct RemoveDelegationTokenRecord {
 
 impl Default for RemoveDelegationTokenRecord {
     fn default() -> Self {
-        Self { token_id: String::new(), unknown_tagged_fields: Vec::new() }
+        Self {
+            token_id: String::new(),
+            unknown_tagged_fields: Vec::new(),
+        }
     }
 }
 

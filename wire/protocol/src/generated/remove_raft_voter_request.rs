@@ -19,7 +19,11 @@ pub struct RemoveRaftVoterRequest {
 
 impl Default for RemoveRaftVoterRequest {
     fn default() -> Self {
-        Self { cluster_id: Some(String::new()), voter_id: 0, voter_directory_id: Uuid::ZERO }
+        Self {
+            cluster_id: Some(String::new()),
+            voter_id: 0,
+            voter_directory_id: Uuid::ZERO,
+        }
     }
 }
 

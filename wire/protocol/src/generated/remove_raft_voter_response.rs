@@ -18,7 +18,11 @@ pub struct RemoveRaftVoterResponse {
 
 impl Default for RemoveRaftVoterResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, error_code: 0, error_message: Some(String::new()) }
+        Self {
+            throttle_time_ms: 0,
+            error_code: 0,
+            error_message: Some(String::new()),
+        }
     }
 }
 

@@ -17,7 +17,10 @@ pub struct RemoveTopicRecord {
 
 impl Default for RemoveTopicRecord {
     fn default() -> Self {
-        Self { topic_id: Uuid::ZERO, unknown_tagged_fields: Vec::new() }
+        Self {
+            topic_id: Uuid::ZERO,
+            unknown_tagged_fields: Vec::new(),
+        }
     }
 }
 

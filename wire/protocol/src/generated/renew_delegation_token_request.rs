@@ -16,7 +16,10 @@ pub struct RenewDelegationTokenRequest {
 
 impl Default for RenewDelegationTokenRequest {
     fn default() -> Self {
-        Self { hmac: Vec::new(), renew_period_ms: 0 }
+        Self {
+            hmac: Vec::new(),
+            renew_period_ms: 0,
+        }
     }
 }
 

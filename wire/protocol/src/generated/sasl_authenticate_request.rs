@@ -14,7 +14,9 @@ pub struct SaslAuthenticateRequest {
 
 impl Default for SaslAuthenticateRequest {
     fn default() -> Self {
-        Self { auth_bytes: Vec::new() }
+        Self {
+            auth_bytes: Vec::new(),
+        }
     }
 }
 

@@ -14,7 +14,9 @@ pub struct SaslHandshakeRequest {
 
 impl Default for SaslHandshakeRequest {
     fn default() -> Self {
-        Self { mechanism: String::new() }
+        Self {
+            mechanism: String::new(),
+        }
     }
 }
 

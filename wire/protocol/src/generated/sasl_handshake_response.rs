@@ -16,7 +16,10 @@ pub struct SaslHandshakeResponse {
 
 impl Default for SaslHandshakeResponse {
     fn default() -> Self {
-        Self { error_code: 0, mechanisms: Vec::new() }
+        Self {
+            error_code: 0,
+            mechanisms: Vec::new(),
+        }
     }
 }
 

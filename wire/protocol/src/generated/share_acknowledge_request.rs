@@ -77,7 +77,10 @@ impl ShareAcknowledgeRequest {
             w.bool(self.is_renew_ack);
         }
         if version < 2 && self.is_renew_ack {
-            return Err(EncodeError::FieldNotInVersion { field: "IsRenewAck", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "IsRenewAck",
+                version,
+            });
         }
         w.structs(&self.topics, true, version, AcknowledgeTopic::encode)?;
         w.uvarint(0);
@@ -96,7 +99,10 @@ pub struct AcknowledgeTopic {
 
 impl Default for AcknowledgeTopic {
     fn default() -> Self {
-        Self { topic_id: Uuid::ZERO, partitions: Vec::new() }
+        Self {
+            topic_id: Uuid::ZERO,
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -112,7 +118,12 @@ impl AcknowledgeTopic {
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         w.uuid(self.topic_id);
-        w.structs(&self.partitions, true, version, AcknowledgePartition::encode)?;
+        w.structs(
+            &self.partitions,
+            true,
+            version,
+            AcknowledgePartition::encode,
+        )?;
         w.uvarint(0);
         Ok(())
     }
@@ -129,7 +140,10 @@ pub struct AcknowledgePartition {
 
 impl Default for AcknowledgePartition {
     fn default() -> Self {
-        Self { partition_index: 0, acknowledgement_batches: Vec::new() }
+        Self {
+            partition_index: 0,
+            acknowledgement_batches: Vec::new(),
+        }
     }
 }
 
@@ -145,7 +159,12 @@ impl AcknowledgePartition {
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         w.i32(self.partition_index);
-        w.structs(&self.acknowledgement_batches, true, version, AcknowledgementBatch::encode)?;
+        w.structs(
+            &self.acknowledgement_batches,
+            true,
+            version,
+            AcknowledgementBatch::encode,
+        )?;
         w.uvarint(0);
         Ok(())
     }
@@ -164,7 +183,11 @@ pub struct AcknowledgementBatch {
 
 impl Default for AcknowledgementBatch {
     fn default() -> Self {
-        Self { first_offset: 0, last_offset: 0, acknowledge_types: Vec::new() }
+        Self {
+            first_offset: 0,
+            last_offset: 0,
+            acknowledge_types: Vec::new(),
+        }
     }
 }
 

@@ -80,7 +80,12 @@ impl ShareAcknowledgeResponse {
         if version >= 2 {
             w.i32(self.acquisition_lock_timeout_ms);
         }
-        w.structs(&self.responses, true, version, ShareAcknowledgeTopicResponse::encode)?;
+        w.structs(
+            &self.responses,
+            true,
+            version,
+            ShareAcknowledgeTopicResponse::encode,
+        )?;
         w.structs(&self.node_endpoints, true, version, NodeEndpoint::encode)?;
         w.uvarint(0);
         Ok(())
@@ -98,7 +103,10 @@ pub struct ShareAcknowledgeTopicResponse {
 
 impl Default for ShareAcknowledgeTopicResponse {
     fn default() -> Self {
-        Self { topic_id: Uuid::ZERO, partitions: Vec::new() }
+        Self {
+            topic_id: Uuid::ZERO,
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -177,7 +185,10 @@ pub struct LeaderIdAndEpoch {
 
 impl Default for LeaderIdAndEpoch {
     fn default() -> Self {
-        Self { leader_id: 0, leader_epoch: 0 }
+        Self {
+            leader_id: 0,
+            leader_epoch: 0,
+        }
     }
 }
 
@@ -214,7 +225,12 @@ pub struct NodeEndpoint {
 
 impl Default for NodeEndpoint {
     fn default() -> Self {
-        Self { node_id: 0, host: String::new(), port: 0, rack: None }
+        Self {
+            node_id: 0,
+            host: String::new(),
+            port: 0,
+            rack: None,
+        }
     }
 }
 

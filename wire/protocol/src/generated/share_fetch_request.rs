@@ -115,10 +115,18 @@ impl ShareFetchRequest {
             w.bool(self.is_renew_ack);
         }
         if version < 2 && self.is_renew_ack {
-            return Err(EncodeError::FieldNotInVersion { field: "IsRenewAck", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "IsRenewAck",
+                version,
+            });
         }
         w.structs(&self.topics, true, version, FetchTopic::encode)?;
-        w.structs(&self.forgotten_topics_data, true, version, ForgottenTopic::encode)?;
+        w.structs(
+            &self.forgotten_topics_data,
+            true,
+            version,
+            ForgottenTopic::encode,
+        )?;
         w.uvarint(0);
         Ok(())
     }
@@ -135,7 +143,10 @@ pub struct FetchTopic {
 
 impl Default for FetchTopic {
     fn default() -> Self {
-        Self { topic_id: Uuid::ZERO, partitions: Vec::new() }
+        Self {
+            topic_id: Uuid::ZERO,
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -168,7 +179,10 @@ pub struct FetchPartition {
 
 impl Default for FetchPartition {
     fn default() -> Self {
-        Self { partition_index: 0, acknowledgement_batches: Vec::new() }
+        Self {
+            partition_index: 0,
+            acknowledgement_batches: Vec::new(),
+        }
     }
 }
 
@@ -184,7 +198,12 @@ impl FetchPartition {
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         w.i32(self.partition_index);
-        w.structs(&self.acknowledgement_batches, true, version, AcknowledgementBatch::encode)?;
+        w.structs(
+            &self.acknowledgement_batches,
+            true,
+            version,
+            AcknowledgementBatch::encode,
+        )?;
         w.uvarint(0);
         Ok(())
     }
@@ -203,7 +222,11 @@ pub struct AcknowledgementBatch {
 
 impl Default for AcknowledgementBatch {
     fn default() -> Self {
-        Self { first_offset: 0, last_offset: 0, acknowledge_types: Vec::new() }
+        Self {
+            first_offset: 0,
+            last_offset: 0,
+            acknowledge_types: Vec::new(),
+        }
     }
 }
 
@@ -238,7 +261,10 @@ pub struct ForgottenTopic {
 
 impl Default for ForgottenTopic {
     fn default() -> Self {
-        Self { topic_id: Uuid::ZERO, partitions: Vec::new() }
+        Self {
+            topic_id: Uuid::ZERO,
+            partitions: Vec::new(),
+        }
     }
 }
 

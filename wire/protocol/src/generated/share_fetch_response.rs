@@ -76,7 +76,12 @@ impl ShareFetchResponse {
         w.i16(self.error_code);
         w.nullable_str(self.error_message.as_deref(), true)?;
         w.i32(self.acquisition_lock_timeout_ms);
-        w.structs(&self.responses, true, version, ShareFetchableTopicResponse::encode)?;
+        w.structs(
+            &self.responses,
+            true,
+            version,
+            ShareFetchableTopicResponse::encode,
+        )?;
         w.structs(&self.node_endpoints, true, version, NodeEndpoint::encode)?;
         w.uvarint(0);
         Ok(())
@@ -94,7 +99,10 @@ pub struct ShareFetchableTopicResponse {
 
 impl Default for ShareFetchableTopicResponse {
     fn default() -> Self {
-        Self { topic_id: Uuid::ZERO, partitions: Vec::new() }
+        Self {
+            topic_id: Uuid::ZERO,
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -176,7 +184,12 @@ impl PartitionData {
         w.nullable_str(self.acknowledge_error_message.as_deref(), true)?;
         self.current_leader.encode(w, version)?;
         w.bytes(&self.records, true)?;
-        w.structs(&self.acquired_records, true, version, AcquiredRecords::encode)?;
+        w.structs(
+            &self.acquired_records,
+            true,
+            version,
+            AcquiredRecords::encode,
+        )?;
         w.uvarint(0);
         Ok(())
     }
@@ -193,7 +206,10 @@ pub struct LeaderIdAndEpoch {
 
 impl Default for LeaderIdAndEpoch {
     fn default() -> Self {
-        Self { leader_id: 0, leader_epoch: 0 }
+        Self {
+            leader_id: 0,
+            leader_epoch: 0,
+        }
     }
 }
 
@@ -228,7 +244,11 @@ pub struct AcquiredRecords {
 
 impl Default for AcquiredRecords {
     fn default() -> Self {
-        Self { first_offset: 0, last_offset: 0, delivery_count: 0 }
+        Self {
+            first_offset: 0,
+            last_offset: 0,
+            delivery_count: 0,
+        }
     }
 }
 
@@ -267,7 +287,12 @@ pub struct NodeEndpoint {
 
 impl Default for NodeEndpoint {
     fn default() -> Self {
-        Self { node_id: 0, host: String::new(), port: 0, rack: None }
+        Self {
+            node_id: 0,
+            host: String::new(),
+            port: 0,
+            rack: None,
+        }
     }
 }
 

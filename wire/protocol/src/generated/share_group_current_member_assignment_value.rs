@@ -72,7 +72,12 @@ impl ShareGroupCurrentMemberAssignmentValue {
         w.i32(self.member_epoch);
         w.i32(self.previous_member_epoch);
         w.i8(self.state);
-        w.structs(&self.assigned_partitions, true, version, TopicPartitions::encode)?;
+        w.structs(
+            &self.assigned_partitions,
+            true,
+            version,
+            TopicPartitions::encode,
+        )?;
         let tags: u32 = w.tag_count(&self.unknown_tagged_fields)?;
         w.uvarint(tags);
         w.raw_tags(&self.unknown_tagged_fields)?;
@@ -93,7 +98,11 @@ pub struct TopicPartitions {
 
 impl Default for TopicPartitions {
     fn default() -> Self {
-        Self { topic_id: Uuid::ZERO, partitions: Vec::new(), unknown_tagged_fields: Vec::new() }
+        Self {
+            topic_id: Uuid::ZERO,
+            partitions: Vec::new(),
+            unknown_tagged_fields: Vec::new(),
+        }
     }
 }
 

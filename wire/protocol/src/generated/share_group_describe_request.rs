@@ -16,7 +16,10 @@ pub struct ShareGroupDescribeRequest {
 
 impl Default for ShareGroupDescribeRequest {
     fn default() -> Self {
-        Self { group_ids: Vec::new(), include_authorized_operations: false }
+        Self {
+            group_ids: Vec::new(),
+            include_authorized_operations: false,
+        }
     }
 }
 

@@ -16,7 +16,10 @@ pub struct ShareGroupMemberMetadataKey {
 
 impl Default for ShareGroupMemberMetadataKey {
     fn default() -> Self {
-        Self { group_id: String::new(), member_id: String::new() }
+        Self {
+            group_id: String::new(),
+            member_id: String::new(),
+        }
     }
 }
 

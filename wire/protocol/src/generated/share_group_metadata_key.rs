@@ -14,7 +14,9 @@ pub struct ShareGroupMetadataKey {
 
 impl Default for ShareGroupMetadataKey {
     fn default() -> Self {
-        Self { group_id: String::new() }
+        Self {
+            group_id: String::new(),
+        }
     }
 }
 

@@ -18,7 +18,11 @@ pub struct ShareGroupMetadataValue {
 
 impl Default for ShareGroupMetadataValue {
     fn default() -> Self {
-        Self { epoch: 0, metadata_hash: 0, unknown_tagged_fields: Vec::new() }
+        Self {
+            epoch: 0,
+            metadata_hash: 0,
+            unknown_tagged_fields: Vec::new(),
+        }
     }
 }
 

@@ -14,7 +14,9 @@ pub struct ShareGroupStatePartitionMetadataKey {
 
 impl Default for ShareGroupStatePartitionMetadataKey {
     fn default() -> Self {
-        Self { group_id: String::new() }
+        Self {
+            group_id: String::new(),
+        }
     }
 }
 

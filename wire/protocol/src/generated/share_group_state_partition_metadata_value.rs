@@ -65,8 +65,18 @@ impl ShareGroupStatePartitionMetadataValue {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::UnsupportedVersion(version));
         }
-        w.structs(&self.initializing_topics, true, version, TopicPartitionsInfo::encode)?;
-        w.structs(&self.initialized_topics, true, version, TopicPartitionsInfo::encode)?;
+        w.structs(
+            &self.initializing_topics,
+            true,
+            version,
+            TopicPartitionsInfo::encode,
+        )?;
+        w.structs(
+            &self.initialized_topics,
+            true,
+            version,
+            TopicPartitionsInfo::encode,
+        )?;
         w.structs(&self.deleting_topics, true, version, TopicInfo::encode)?;
         let tags: u32 = w.tag_count(&self.unknown_tagged_fields)?;
         w.uvarint(tags);
@@ -136,7 +146,11 @@ pub struct TopicInfo {
 
 impl Default for TopicInfo {
     fn default() -> Self {
-        Self { topic_id: Uuid::ZERO, topic_name: String::new(), unknown_tagged_fields: Vec::new() }
+        Self {
+            topic_id: Uuid::ZERO,
+            topic_name: String::new(),
+            unknown_tagged_fields: Vec::new(),
+        }
     }
 }
 

@@ -14,7 +14,9 @@ pub struct ShareGroupTargetAssignmentMetadataKey {
 
 impl Default for ShareGroupTargetAssignmentMetadataKey {
     fn default() -> Self {
-        Self { group_id: String::new() }
+        Self {
+            group_id: String::new(),
+        }
     }
 }
 

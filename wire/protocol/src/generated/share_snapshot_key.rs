@@ -19,7 +19,11 @@ pub struct ShareSnapshotKey {
 
 impl Default for ShareSnapshotKey {
     fn default() -> Self {
-        Self { group_id: String::new(), topic_id: Uuid::ZERO, partition: 0 }
+        Self {
+            group_id: String::new(),
+            topic_id: Uuid::ZERO,
+            partition: 0,
+        }
     }
 }
 

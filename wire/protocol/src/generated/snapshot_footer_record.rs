@@ -16,7 +16,10 @@ pub struct SnapshotFooterRecord {
 
 impl Default for SnapshotFooterRecord {
     fn default() -> Self {
-        Self { version: 0, unknown_tagged_fields: Vec::new() }
+        Self {
+            version: 0,
+            unknown_tagged_fields: Vec::new(),
+        }
     }
 }
 

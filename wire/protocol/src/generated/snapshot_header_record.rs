@@ -18,7 +18,11 @@ pub struct SnapshotHeaderRecord {
 
 impl Default for SnapshotHeaderRecord {
     fn default() -> Self {
-        Self { version: 0, last_contained_log_timestamp: 0, unknown_tagged_fields: Vec::new() }
+        Self {
+            version: 0,
+            last_contained_log_timestamp: 0,
+            unknown_tagged_fields: Vec::new(),
+        }
     }
 }
 

@@ -16,7 +16,10 @@ pub struct StreamsGroupCurrentMemberAssignmentKey {
 
 impl Default for StreamsGroupCurrentMemberAssignmentKey {
     fn default() -> Self {
-        Self { group_id: String::new(), member_id: String::new() }
+        Self {
+            group_id: String::new(),
+            member_id: String::new(),
+        }
     }
 }
 

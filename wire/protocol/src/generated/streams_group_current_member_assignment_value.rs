@@ -94,9 +94,24 @@ impl StreamsGroupCurrentMemberAssignmentValue {
         w.structs(&self.active_tasks, true, version, TaskIds::encode)?;
         w.structs(&self.standby_tasks, true, version, TaskIds::encode)?;
         w.structs(&self.warmup_tasks, true, version, TaskIds::encode)?;
-        w.structs(&self.active_tasks_pending_revocation, true, version, TaskIds::encode)?;
-        w.structs(&self.standby_tasks_pending_revocation, true, version, TaskIds::encode)?;
-        w.structs(&self.warmup_tasks_pending_revocation, true, version, TaskIds::encode)?;
+        w.structs(
+            &self.active_tasks_pending_revocation,
+            true,
+            version,
+            TaskIds::encode,
+        )?;
+        w.structs(
+            &self.standby_tasks_pending_revocation,
+            true,
+            version,
+            TaskIds::encode,
+        )?;
+        w.structs(
+            &self.warmup_tasks_pending_revocation,
+            true,
+            version,
+            TaskIds::encode,
+        )?;
         let tags: u32 = w.tag_count(&self.unknown_tagged_fields)?;
         w.uvarint(tags);
         w.raw_tags(&self.unknown_tagged_fields)?;

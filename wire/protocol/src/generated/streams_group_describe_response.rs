@@ -16,7 +16,10 @@ pub struct StreamsGroupDescribeResponse {
 
 impl Default for StreamsGroupDescribeResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, groups: Vec::new() }
+        Self {
+            throttle_time_ms: 0,
+            groups: Vec::new(),
+        }
     }
 }
 
@@ -116,12 +119,19 @@ impl DescribedGroup {
         out.group_state = r.string(true)?;
         out.group_epoch = r.i32()?;
         out.assignment_epoch = r.i32()?;
-        out.topology = if r.is_present()? { Some(Topology::decode(r, version)?) } else { None };
+        out.topology = if r.is_present()? {
+            Some(Topology::decode(r, version)?)
+        } else {
+            None
+        };
         out.members = r.structs(true, 24, version, Member::decode)?;
         out.authorized_operations = r.i32()?;
         if version >= 1 {
-            out.topology_description =
-                if r.is_present()? { Some(TopologyDescription::decode(r, version)?) } else { None };
+            out.topology_description = if r.is_present()? {
+                Some(TopologyDescription::decode(r, version)?)
+            } else {
+                None
+            };
         }
         if version >= 1 {
             out.topology_description_status = r.i8()?;
@@ -154,7 +164,10 @@ impl DescribedGroup {
             }
         }
         if version < 1 && self.topology_description.is_some() {
-            return Err(EncodeError::FieldNotInVersion { field: "TopologyDescription", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "TopologyDescription",
+                version,
+            });
         }
         if version >= 1 {
             w.i8(self.topology_description_status);
@@ -184,7 +197,10 @@ pub struct Topology {
 
 impl Default for Topology {
     fn default() -> Self {
-        Self { epoch: 0, subtopologies: None }
+        Self {
+            epoch: 0,
+            subtopologies: None,
+        }
     }
 }
 
@@ -200,7 +216,12 @@ impl Topology {
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         w.i32(self.epoch);
-        w.nullable_structs(self.subtopologies.as_deref(), true, version, Subtopology::encode)?;
+        w.nullable_structs(
+            self.subtopologies.as_deref(),
+            true,
+            version,
+            Subtopology::encode,
+        )?;
         w.uvarint(0);
         Ok(())
     }
@@ -250,8 +271,18 @@ impl Subtopology {
         w.str(&self.subtopology_id, true)?;
         w.strings(&self.source_topics, true)?;
         w.strings(&self.repartition_sink_topics, true)?;
-        w.structs(&self.state_changelog_topics, true, version, TopicInfo::encode)?;
-        w.structs(&self.repartition_source_topics, true, version, TopicInfo::encode)?;
+        w.structs(
+            &self.state_changelog_topics,
+            true,
+            version,
+            TopicInfo::encode,
+        )?;
+        w.structs(
+            &self.repartition_source_topics,
+            true,
+            version,
+            TopicInfo::encode,
+        )?;
         w.uvarint(0);
         Ok(())
     }
@@ -325,8 +356,11 @@ impl Member {
         out.client_host = r.string(true)?;
         out.topology_epoch = r.i32()?;
         out.process_id = r.string(true)?;
-        out.user_endpoint =
-            if r.is_present()? { Some(Endpoint::decode(r, version)?) } else { None };
+        out.user_endpoint = if r.is_present()? {
+            Some(Endpoint::decode(r, version)?)
+        } else {
+            None
+        };
         out.client_tags = r.structs(true, 2, version, KeyValue::decode)?;
         out.task_offsets = r.structs(true, 13, version, TaskOffset::decode)?;
         out.task_end_offsets = r.structs(true, 13, version, TaskOffset::decode)?;
@@ -373,7 +407,10 @@ pub struct Endpoint {
 
 impl Default for Endpoint {
     fn default() -> Self {
-        Self { host: String::new(), port: 0 }
+        Self {
+            host: String::new(),
+            port: 0,
+        }
     }
 }
 
@@ -408,7 +445,11 @@ pub struct TaskOffset {
 
 impl Default for TaskOffset {
     fn default() -> Self {
-        Self { subtopology_id: String::new(), partition: 0, offset: 0 }
+        Self {
+            subtopology_id: String::new(),
+            partition: 0,
+            offset: 0,
+        }
     }
 }
 
@@ -445,7 +486,11 @@ pub struct Assignment {
 
 impl Default for Assignment {
     fn default() -> Self {
-        Self { active_tasks: Vec::new(), standby_tasks: Vec::new(), warmup_tasks: Vec::new() }
+        Self {
+            active_tasks: Vec::new(),
+            standby_tasks: Vec::new(),
+            warmup_tasks: Vec::new(),
+        }
     }
 }
 
@@ -480,7 +525,10 @@ pub struct TaskIds {
 
 impl Default for TaskIds {
     fn default() -> Self {
-        Self { subtopology_id: String::new(), partitions: Vec::new() }
+        Self {
+            subtopology_id: String::new(),
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -513,7 +561,10 @@ pub struct KeyValue {
 
 impl Default for KeyValue {
     fn default() -> Self {
-        Self { key: String::new(), value: String::new() }
+        Self {
+            key: String::new(),
+            value: String::new(),
+        }
     }
 }
 
@@ -592,7 +643,10 @@ pub struct TopologyDescription {
 
 impl Default for TopologyDescription {
     fn default() -> Self {
-        Self { subtopologies: Vec::new(), global_stores: Vec::new() }
+        Self {
+            subtopologies: Vec::new(),
+            global_stores: Vec::new(),
+        }
     }
 }
 
@@ -614,16 +668,32 @@ impl TopologyDescription {
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         if version >= 1 {
-            w.structs(&self.subtopologies, true, version, TopologyDescriptionSubtopology::encode)?;
+            w.structs(
+                &self.subtopologies,
+                true,
+                version,
+                TopologyDescriptionSubtopology::encode,
+            )?;
         }
         if version < 1 && !self.subtopologies.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Subtopologies", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Subtopologies",
+                version,
+            });
         }
         if version >= 1 {
-            w.structs(&self.global_stores, true, version, TopologyDescriptionGlobalStore::encode)?;
+            w.structs(
+                &self.global_stores,
+                true,
+                version,
+                TopologyDescriptionGlobalStore::encode,
+            )?;
         }
         if version < 1 && !self.global_stores.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "GlobalStores", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "GlobalStores",
+                version,
+            });
         }
         w.uvarint(0);
         Ok(())
@@ -641,7 +711,10 @@ pub struct TopologyDescriptionSubtopology {
 
 impl Default for TopologyDescriptionSubtopology {
     fn default() -> Self {
-        Self { subtopology_id: String::new(), nodes: Vec::new() }
+        Self {
+            subtopology_id: String::new(),
+            nodes: Vec::new(),
+        }
     }
 }
 
@@ -664,13 +737,19 @@ impl TopologyDescriptionSubtopology {
             w.str(&self.subtopology_id, true)?;
         }
         if version < 1 && !self.subtopology_id.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "SubtopologyId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "SubtopologyId",
+                version,
+            });
         }
         if version >= 1 {
             w.structs(&self.nodes, true, version, TopologyDescriptionNode::encode)?;
         }
         if version < 1 && !self.nodes.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Nodes", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Nodes",
+                version,
+            });
         }
         w.uvarint(0);
         Ok(())
@@ -738,37 +817,55 @@ impl TopologyDescriptionNode {
             w.str(&self.name, true)?;
         }
         if version < 1 && !self.name.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Name", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Name",
+                version,
+            });
         }
         if version >= 1 {
             w.i8(self.node_type);
         }
         if version < 1 && self.node_type != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "NodeType", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "NodeType",
+                version,
+            });
         }
         if version >= 1 {
             w.strings(&self.source_topics, true)?;
         }
         if version < 1 && !self.source_topics.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "SourceTopics", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "SourceTopics",
+                version,
+            });
         }
         if version >= 1 {
             w.nullable_str(self.sink_topic.as_deref(), true)?;
         }
         if version < 1 && self.sink_topic.is_some() {
-            return Err(EncodeError::FieldNotInVersion { field: "SinkTopic", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "SinkTopic",
+                version,
+            });
         }
         if version >= 1 {
             w.strings(&self.stores, true)?;
         }
         if version < 1 && !self.stores.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Stores", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Stores",
+                version,
+            });
         }
         if version >= 1 {
             w.strings(&self.successors, true)?;
         }
         if version < 1 && !self.successors.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Successors", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Successors",
+                version,
+            });
         }
         w.uvarint(0);
         Ok(())
@@ -812,13 +909,19 @@ impl TopologyDescriptionGlobalStore {
             self.source.encode(w, version)?;
         }
         if version < 1 && self.source != TopologyDescriptionNode::default() {
-            return Err(EncodeError::FieldNotInVersion { field: "Source", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Source",
+                version,
+            });
         }
         if version >= 1 {
             self.processor.encode(w, version)?;
         }
         if version < 1 && self.processor != TopologyDescriptionNode::default() {
-            return Err(EncodeError::FieldNotInVersion { field: "Processor", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Processor",
+                version,
+            });
         }
         w.uvarint(0);
         Ok(())

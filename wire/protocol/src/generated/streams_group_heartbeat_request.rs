@@ -92,13 +92,20 @@ impl StreamsGroupHeartbeatRequest {
         out.instance_id = r.nullable_string(true)?;
         out.rack_id = r.nullable_string(true)?;
         out.rebalance_timeout_ms = r.i32()?;
-        out.topology = if r.is_present()? { Some(Topology::decode(r, version)?) } else { None };
+        out.topology = if r.is_present()? {
+            Some(Topology::decode(r, version)?)
+        } else {
+            None
+        };
         out.active_tasks = r.nullable_structs(true, 2, version, TaskIds::decode)?;
         out.standby_tasks = r.nullable_structs(true, 2, version, TaskIds::decode)?;
         out.warmup_tasks = r.nullable_structs(true, 2, version, TaskIds::decode)?;
         out.process_id = r.nullable_string(true)?;
-        out.user_endpoint =
-            if r.is_present()? { Some(Endpoint::decode(r, version)?) } else { None };
+        out.user_endpoint = if r.is_present()? {
+            Some(Endpoint::decode(r, version)?)
+        } else {
+            None
+        };
         out.client_tags = r.nullable_structs(true, 2, version, KeyValue::decode)?;
         out.task_offsets = r.nullable_structs(true, 13, version, TaskOffset::decode)?;
         out.task_end_offsets = r.nullable_structs(true, 13, version, TaskOffset::decode)?;
@@ -128,7 +135,12 @@ impl StreamsGroupHeartbeatRequest {
             value.encode(w, version)?;
         }
         w.nullable_structs(self.active_tasks.as_deref(), true, version, TaskIds::encode)?;
-        w.nullable_structs(self.standby_tasks.as_deref(), true, version, TaskIds::encode)?;
+        w.nullable_structs(
+            self.standby_tasks.as_deref(),
+            true,
+            version,
+            TaskIds::encode,
+        )?;
         w.nullable_structs(self.warmup_tasks.as_deref(), true, version, TaskIds::encode)?;
         w.nullable_str(self.process_id.as_deref(), true)?;
         w.presence(self.user_endpoint.is_some());
@@ -136,8 +148,18 @@ impl StreamsGroupHeartbeatRequest {
             value.encode(w, version)?;
         }
         w.nullable_structs(self.client_tags.as_deref(), true, version, KeyValue::encode)?;
-        w.nullable_structs(self.task_offsets.as_deref(), true, version, TaskOffset::encode)?;
-        w.nullable_structs(self.task_end_offsets.as_deref(), true, version, TaskOffset::encode)?;
+        w.nullable_structs(
+            self.task_offsets.as_deref(),
+            true,
+            version,
+            TaskOffset::encode,
+        )?;
+        w.nullable_structs(
+            self.task_end_offsets.as_deref(),
+            true,
+            version,
+            TaskOffset::encode,
+        )?;
         w.bool(self.shutdown_application);
         w.uvarint(0);
         Ok(())
@@ -155,7 +177,10 @@ pub struct Topology {
 
 impl Default for Topology {
     fn default() -> Self {
-        Self { epoch: 0, subtopologies: Vec::new() }
+        Self {
+            epoch: 0,
+            subtopologies: Vec::new(),
+        }
     }
 }
 
@@ -229,10 +254,25 @@ impl Subtopology {
         w.str(&self.subtopology_id, true)?;
         w.strings(&self.source_topics, true)?;
         w.strings(&self.source_topic_regex, true)?;
-        w.structs(&self.state_changelog_topics, true, version, TopicInfo::encode)?;
+        w.structs(
+            &self.state_changelog_topics,
+            true,
+            version,
+            TopicInfo::encode,
+        )?;
         w.strings(&self.repartition_sink_topics, true)?;
-        w.structs(&self.repartition_source_topics, true, version, TopicInfo::encode)?;
-        w.structs(&self.copartition_groups, true, version, CopartitionGroup::encode)?;
+        w.structs(
+            &self.repartition_source_topics,
+            true,
+            version,
+            TopicInfo::encode,
+        )?;
+        w.structs(
+            &self.copartition_groups,
+            true,
+            version,
+            CopartitionGroup::encode,
+        )?;
         w.uvarint(0);
         Ok(())
     }
@@ -290,7 +330,10 @@ pub struct KeyValue {
 
 impl Default for KeyValue {
     fn default() -> Self {
-        Self { key: String::new(), value: String::new() }
+        Self {
+            key: String::new(),
+            value: String::new(),
+        }
     }
 }
 
@@ -369,7 +412,10 @@ pub struct Endpoint {
 
 impl Default for Endpoint {
     fn default() -> Self {
-        Self { host: String::new(), port: 0 }
+        Self {
+            host: String::new(),
+            port: 0,
+        }
     }
 }
 
@@ -404,7 +450,11 @@ pub struct TaskOffset {
 
 impl Default for TaskOffset {
     fn default() -> Self {
-        Self { subtopology_id: String::new(), partition: 0, offset: 0 }
+        Self {
+            subtopology_id: String::new(),
+            partition: 0,
+            offset: 0,
+        }
     }
 }
 
@@ -439,7 +489,10 @@ pub struct TaskIds {
 
 impl Default for TaskIds {
     fn default() -> Self {
-        Self { subtopology_id: String::new(), partitions: Vec::new() }
+        Self {
+            subtopology_id: String::new(),
+            partitions: Vec::new(),
+        }
     }
 }
 

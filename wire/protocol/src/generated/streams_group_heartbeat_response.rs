@@ -139,7 +139,12 @@ impl StreamsGroupHeartbeatResponse {
         }
         w.nullable_structs(self.status.as_deref(), true, version, Status::encode)?;
         w.nullable_structs(self.active_tasks.as_deref(), true, version, TaskIds::encode)?;
-        w.nullable_structs(self.standby_tasks.as_deref(), true, version, TaskIds::encode)?;
+        w.nullable_structs(
+            self.standby_tasks.as_deref(),
+            true,
+            version,
+            TaskIds::encode,
+        )?;
         w.nullable_structs(self.warmup_tasks.as_deref(), true, version, TaskIds::encode)?;
         if version >= 1 {
             w.bool(self.topology_description_required);
@@ -196,8 +201,18 @@ impl EndpointToPartitions {
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         self.user_endpoint.encode(w, version)?;
-        w.structs(&self.active_partitions, true, version, TopicPartition::encode)?;
-        w.structs(&self.standby_partitions, true, version, TopicPartition::encode)?;
+        w.structs(
+            &self.active_partitions,
+            true,
+            version,
+            TopicPartition::encode,
+        )?;
+        w.structs(
+            &self.standby_partitions,
+            true,
+            version,
+            TopicPartition::encode,
+        )?;
         w.uvarint(0);
         Ok(())
     }
@@ -214,7 +229,10 @@ pub struct Status {
 
 impl Default for Status {
     fn default() -> Self {
-        Self { status_code: 0, status_detail: String::new() }
+        Self {
+            status_code: 0,
+            status_detail: String::new(),
+        }
     }
 }
 
@@ -247,7 +265,10 @@ pub struct TopicPartition {
 
 impl Default for TopicPartition {
     fn default() -> Self {
-        Self { topic: String::new(), partitions: Vec::new() }
+        Self {
+            topic: String::new(),
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -280,7 +301,10 @@ pub struct TaskIds {
 
 impl Default for TaskIds {
     fn default() -> Self {
-        Self { subtopology_id: String::new(), partitions: Vec::new() }
+        Self {
+            subtopology_id: String::new(),
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -313,7 +337,10 @@ pub struct Endpoint {
 
 impl Default for Endpoint {
     fn default() -> Self {
-        Self { host: String::new(), port: 0 }
+        Self {
+            host: String::new(),
+            port: 0,
+        }
     }
 }
 

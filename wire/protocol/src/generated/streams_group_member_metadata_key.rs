@@ -16,7 +16,10 @@ pub struct StreamsGroupMemberMetadataKey {
 
 impl Default for StreamsGroupMemberMetadataKey {
     fn default() -> Self {
-        Self { group_id: String::new(), member_id: String::new() }
+        Self {
+            group_id: String::new(),
+            member_id: String::new(),
+        }
     }
 }
 

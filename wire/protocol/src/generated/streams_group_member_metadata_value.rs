@@ -71,8 +71,11 @@ impl StreamsGroupMemberMetadataValue {
         out.rebalance_timeout_ms = r.i32()?;
         out.topology_epoch = r.i32()?;
         out.process_id = r.string(true)?;
-        out.user_endpoint =
-            if r.is_present()? { Some(Endpoint::decode(r, version)?) } else { None };
+        out.user_endpoint = if r.is_present()? {
+            Some(Endpoint::decode(r, version)?)
+        } else {
+            None
+        };
         out.client_tags = r.structs(true, 2, version, KeyValue::decode)?;
         let mut tags = r.tag_count(true)?;
         while let Some((tag, field)) = r.next_tag(&mut tags)? {
@@ -121,7 +124,11 @@ pub struct Endpoint {
 
 impl Default for Endpoint {
     fn default() -> Self {
-        Self { host: String::new(), port: 0, unknown_tagged_fields: Vec::new() }
+        Self {
+            host: String::new(),
+            port: 0,
+            unknown_tagged_fields: Vec::new(),
+        }
     }
 }
 
@@ -160,7 +167,11 @@ pub struct KeyValue {
 
 impl Default for KeyValue {
     fn default() -> Self {
-        Self { key: String::new(), value: String::new(), unknown_tagged_fields: Vec::new() }
+        Self {
+            key: String::new(),
+            value: String::new(),
+            unknown_tagged_fields: Vec::new(),
+        }
     }
 }
 

@@ -14,7 +14,9 @@ pub struct StreamsGroupMetadataKey {
 
 impl Default for StreamsGroupMetadataKey {
     fn default() -> Self {
-        Self { group_id: String::new() }
+        Self {
+            group_id: String::new(),
+        }
     }
 }
 

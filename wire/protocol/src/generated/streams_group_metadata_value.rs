@@ -139,7 +139,11 @@ pub struct LastAssignmentConfig {
 
 impl Default for LastAssignmentConfig {
     fn default() -> Self {
-        Self { key: String::new(), value: String::new(), unknown_tagged_fields: Vec::new() }
+        Self {
+            key: String::new(),
+            value: String::new(),
+            unknown_tagged_fields: Vec::new(),
+        }
     }
 }
 

@@ -14,7 +14,9 @@ pub struct StreamsGroupTargetAssignmentMetadataKey {
 
 impl Default for StreamsGroupTargetAssignmentMetadataKey {
     fn default() -> Self {
-        Self { group_id: String::new() }
+        Self {
+            group_id: String::new(),
+        }
     }
 }
 

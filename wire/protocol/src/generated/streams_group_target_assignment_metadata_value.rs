@@ -18,7 +18,11 @@ pub struct StreamsGroupTargetAssignmentMetadataValue {
 
 impl Default for StreamsGroupTargetAssignmentMetadataValue {
     fn default() -> Self {
-        Self { assignment_epoch: 0, assignment_timestamp: 0, unknown_tagged_fields: Vec::new() }
+        Self {
+            assignment_epoch: 0,
+            assignment_timestamp: 0,
+            unknown_tagged_fields: Vec::new(),
+        }
     }
 }
 

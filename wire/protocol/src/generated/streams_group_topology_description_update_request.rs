@@ -83,7 +83,10 @@ pub struct TopologyDescription {
 
 impl Default for TopologyDescription {
     fn default() -> Self {
-        Self { subtopologies: Vec::new(), global_stores: Vec::new() }
+        Self {
+            subtopologies: Vec::new(),
+            global_stores: Vec::new(),
+        }
     }
 }
 
@@ -98,8 +101,18 @@ impl TopologyDescription {
     }
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
-        w.structs(&self.subtopologies, true, version, TopologyDescriptionSubtopology::encode)?;
-        w.structs(&self.global_stores, true, version, TopologyDescriptionGlobalStore::encode)?;
+        w.structs(
+            &self.subtopologies,
+            true,
+            version,
+            TopologyDescriptionSubtopology::encode,
+        )?;
+        w.structs(
+            &self.global_stores,
+            true,
+            version,
+            TopologyDescriptionGlobalStore::encode,
+        )?;
         w.uvarint(0);
         Ok(())
     }
@@ -116,7 +129,10 @@ pub struct TopologyDescriptionSubtopology {
 
 impl Default for TopologyDescriptionSubtopology {
     fn default() -> Self {
-        Self { subtopology_id: String::new(), nodes: Vec::new() }
+        Self {
+            subtopology_id: String::new(),
+            nodes: Vec::new(),
+        }
     }
 }
 

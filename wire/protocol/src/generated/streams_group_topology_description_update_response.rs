@@ -18,7 +18,11 @@ pub struct StreamsGroupTopologyDescriptionUpdateResponse {
 
 impl Default for StreamsGroupTopologyDescriptionUpdateResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, error_code: 0, error_message: None }
+        Self {
+            throttle_time_ms: 0,
+            error_code: 0,
+            error_message: None,
+        }
     }
 }
 

@@ -14,7 +14,9 @@ pub struct StreamsGroupTopologyKey {
 
 impl Default for StreamsGroupTopologyKey {
     fn default() -> Self {
-        Self { group_id: String::new() }
+        Self {
+            group_id: String::new(),
+        }
     }
 }
 

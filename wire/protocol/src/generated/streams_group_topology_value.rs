@@ -18,7 +18,11 @@ pub struct StreamsGroupTopologyValue {
 
 impl Default for StreamsGroupTopologyValue {
     fn default() -> Self {
-        Self { epoch: 0, subtopologies: Vec::new(), unknown_tagged_fields: Vec::new() }
+        Self {
+            epoch: 0,
+            subtopologies: Vec::new(),
+            unknown_tagged_fields: Vec::new(),
+        }
     }
 }
 
@@ -122,10 +126,25 @@ impl Subtopology {
         w.str(&self.subtopology_id, true)?;
         w.strings(&self.source_topics, true)?;
         w.strings(&self.source_topic_regex, true)?;
-        w.structs(&self.state_changelog_topics, true, version, TopicInfo::encode)?;
+        w.structs(
+            &self.state_changelog_topics,
+            true,
+            version,
+            TopicInfo::encode,
+        )?;
         w.strings(&self.repartition_sink_topics, true)?;
-        w.structs(&self.repartition_source_topics, true, version, TopicInfo::encode)?;
-        w.structs(&self.copartition_groups, true, version, CopartitionGroup::encode)?;
+        w.structs(
+            &self.repartition_source_topics,
+            true,
+            version,
+            TopicInfo::encode,
+        )?;
+        w.structs(
+            &self.copartition_groups,
+            true,
+            version,
+            CopartitionGroup::encode,
+        )?;
         let tags: u32 = w.tag_count(&self.unknown_tagged_fields)?;
         w.uvarint(tags);
         w.raw_tags(&self.unknown_tagged_fields)?;
@@ -194,7 +213,11 @@ pub struct TopicConfig {
 
 impl Default for TopicConfig {
     fn default() -> Self {
-        Self { key: String::new(), value: String::new(), unknown_tagged_fields: Vec::new() }
+        Self {
+            key: String::new(),
+            value: String::new(),
+            unknown_tagged_fields: Vec::new(),
+        }
     }
 }
 

@@ -90,7 +90,10 @@ impl SyncGroupRequest {
             w.nullable_str(self.group_instance_id.as_deref(), flexible)?;
         }
         if version < 3 && self.group_instance_id.is_some() {
-            return Err(EncodeError::FieldNotInVersion { field: "GroupInstanceId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "GroupInstanceId",
+                version,
+            });
         }
         if version >= 5 {
             w.nullable_str(self.protocol_type.as_deref(), flexible)?;
@@ -98,7 +101,12 @@ impl SyncGroupRequest {
         if version >= 5 {
             w.nullable_str(self.protocol_name.as_deref(), flexible)?;
         }
-        w.structs(&self.assignments, flexible, version, SyncGroupRequestAssignment::encode)?;
+        w.structs(
+            &self.assignments,
+            flexible,
+            version,
+            SyncGroupRequestAssignment::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }
@@ -117,7 +125,10 @@ pub struct SyncGroupRequestAssignment {
 
 impl Default for SyncGroupRequestAssignment {
     fn default() -> Self {
-        Self { member_id: String::new(), assignment: Vec::new() }
+        Self {
+            member_id: String::new(),
+            assignment: Vec::new(),
+        }
     }
 }
 

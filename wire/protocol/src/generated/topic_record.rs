@@ -19,7 +19,11 @@ pub struct TopicRecord {
 
 impl Default for TopicRecord {
     fn default() -> Self {
-        Self { name: String::new(), topic_id: Uuid::ZERO, unknown_tagged_fields: Vec::new() }
+        Self {
+            name: String::new(),
+            topic_id: Uuid::ZERO,
+            unknown_tagged_fields: Vec::new(),
+        }
     }
 }
 

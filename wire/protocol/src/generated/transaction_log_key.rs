@@ -14,7 +14,9 @@ pub struct TransactionLogKey {
 
 impl Default for TransactionLogKey {
     fn default() -> Self {
-        Self { transactional_id: String::new() }
+        Self {
+            transactional_id: String::new(),
+        }
     }
 }
 

@@ -112,14 +112,23 @@ impl TransactionLogValue {
         let flexible = version >= 1;
         w.i64(self.producer_id);
         if version < 1 && self.previous_producer_id != -1 {
-            return Err(EncodeError::FieldNotInVersion { field: "PreviousProducerId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "PreviousProducerId",
+                version,
+            });
         }
         if version < 1 && self.next_producer_id != -1 {
-            return Err(EncodeError::FieldNotInVersion { field: "NextProducerId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "NextProducerId",
+                version,
+            });
         }
         w.i16(self.producer_epoch);
         if version < 1 && self.next_producer_epoch != -1 {
-            return Err(EncodeError::FieldNotInVersion { field: "NextProducerEpoch", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "NextProducerEpoch",
+                version,
+            });
         }
         w.i32(self.transaction_timeout_ms);
         w.i8(self.transaction_status);
@@ -183,7 +192,11 @@ pub struct PartitionsSchema {
 
 impl Default for PartitionsSchema {
     fn default() -> Self {
-        Self { topic: String::new(), partition_ids: Vec::new(), unknown_tagged_fields: Vec::new() }
+        Self {
+            topic: String::new(),
+            partition_ids: Vec::new(),
+            unknown_tagged_fields: Vec::new(),
+        }
     }
 }
 

@@ -105,15 +105,26 @@ impl TxnOffsetCommitRequest {
             w.str(&self.member_id, flexible)?;
         }
         if version < 3 && !self.member_id.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "MemberId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "MemberId",
+                version,
+            });
         }
         if version >= 3 {
             w.nullable_str(self.group_instance_id.as_deref(), flexible)?;
         }
         if version < 3 && self.group_instance_id.is_some() {
-            return Err(EncodeError::FieldNotInVersion { field: "GroupInstanceId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "GroupInstanceId",
+                version,
+            });
         }
-        w.structs(&self.topics, flexible, version, TxnOffsetCommitRequestTopic::encode)?;
+        w.structs(
+            &self.topics,
+            flexible,
+            version,
+            TxnOffsetCommitRequestTopic::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }
@@ -134,7 +145,11 @@ pub struct TxnOffsetCommitRequestTopic {
 
 impl Default for TxnOffsetCommitRequestTopic {
     fn default() -> Self {
-        Self { name: String::new(), topic_id: Uuid::ZERO, partitions: Vec::new() }
+        Self {
+            name: String::new(),
+            topic_id: Uuid::ZERO,
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -148,8 +163,12 @@ impl TxnOffsetCommitRequestTopic {
         if version >= 6 {
             out.topic_id = r.uuid()?;
         }
-        out.partitions =
-            r.structs(flexible, 13, version, TxnOffsetCommitRequestPartition::decode)?;
+        out.partitions = r.structs(
+            flexible,
+            13,
+            version,
+            TxnOffsetCommitRequestPartition::decode,
+        )?;
         let mut tags = r.tag_count(flexible)?;
         while r.next_tag(&mut tags)?.is_some() {}
         Ok(out)
@@ -163,7 +182,12 @@ impl TxnOffsetCommitRequestTopic {
         if version >= 6 {
             w.uuid(self.topic_id);
         }
-        w.structs(&self.partitions, flexible, version, TxnOffsetCommitRequestPartition::encode)?;
+        w.structs(
+            &self.partitions,
+            flexible,
+            version,
+            TxnOffsetCommitRequestPartition::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }

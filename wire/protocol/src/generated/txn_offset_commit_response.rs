@@ -17,7 +17,10 @@ pub struct TxnOffsetCommitResponse {
 
 impl Default for TxnOffsetCommitResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, topics: Vec::new() }
+        Self {
+            throttle_time_ms: 0,
+            topics: Vec::new(),
+        }
     }
 }
 
@@ -56,7 +59,12 @@ impl TxnOffsetCommitResponse {
         }
         let flexible = version >= 3;
         w.i32(self.throttle_time_ms);
-        w.structs(&self.topics, flexible, version, TxnOffsetCommitResponseTopic::encode)?;
+        w.structs(
+            &self.topics,
+            flexible,
+            version,
+            TxnOffsetCommitResponseTopic::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }
@@ -77,7 +85,11 @@ pub struct TxnOffsetCommitResponseTopic {
 
 impl Default for TxnOffsetCommitResponseTopic {
     fn default() -> Self {
-        Self { name: String::new(), topic_id: Uuid::ZERO, partitions: Vec::new() }
+        Self {
+            name: String::new(),
+            topic_id: Uuid::ZERO,
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -91,8 +103,12 @@ impl TxnOffsetCommitResponseTopic {
         if version >= 6 {
             out.topic_id = r.uuid()?;
         }
-        out.partitions =
-            r.structs(flexible, 6, version, TxnOffsetCommitResponsePartition::decode)?;
+        out.partitions = r.structs(
+            flexible,
+            6,
+            version,
+            TxnOffsetCommitResponsePartition::decode,
+        )?;
         let mut tags = r.tag_count(flexible)?;
         while r.next_tag(&mut tags)?.is_some() {}
         Ok(out)
@@ -106,7 +122,12 @@ impl TxnOffsetCommitResponseTopic {
         if version >= 6 {
             w.uuid(self.topic_id);
         }
-        w.structs(&self.partitions, flexible, version, TxnOffsetCommitResponsePartition::encode)?;
+        w.structs(
+            &self.partitions,
+            flexible,
+            version,
+            TxnOffsetCommitResponsePartition::encode,
+        )?;
         if flexible {
             w.uvarint(0);
         }
@@ -125,7 +146,10 @@ pub struct TxnOffsetCommitResponsePartition {
 
 impl Default for TxnOffsetCommitResponsePartition {
     fn default() -> Self {
-        Self { partition_index: 0, error_code: 0 }
+        Self {
+            partition_index: 0,
+            error_code: 0,
+        }
     }
 }
 

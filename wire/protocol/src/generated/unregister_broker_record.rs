@@ -18,7 +18,11 @@ pub struct UnregisterBrokerRecord {
 
 impl Default for UnregisterBrokerRecord {
     fn default() -> Self {
-        Self { broker_id: 0, broker_epoch: 0, unknown_tagged_fields: Vec::new() }
+        Self {
+            broker_id: 0,
+            broker_epoch: 0,
+            unknown_tagged_fields: Vec::new(),
+        }
     }
 }
 

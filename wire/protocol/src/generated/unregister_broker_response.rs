@@ -18,7 +18,11 @@ pub struct UnregisterBrokerResponse {
 
 impl Default for UnregisterBrokerResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, error_code: 0, error_message: Some(String::new()) }
+        Self {
+            throttle_time_ms: 0,
+            error_code: 0,
+            error_message: Some(String::new()),
+        }
     }
 }
 

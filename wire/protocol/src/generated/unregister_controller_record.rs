@@ -16,7 +16,10 @@ pub struct UnregisterControllerRecord {
 
 impl Default for UnregisterControllerRecord {
     fn default() -> Self {
-        Self { controller_id: 0, unknown_tagged_fields: Vec::new() }
+        Self {
+            controller_id: 0,
+            unknown_tagged_fields: Vec::new(),
+        }
     }
 }
 

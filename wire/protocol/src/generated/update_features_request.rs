@@ -18,7 +18,11 @@ pub struct UpdateFeaturesRequest {
 
 impl Default for UpdateFeaturesRequest {
     fn default() -> Self {
-        Self { timeout_ms: 60000, feature_updates: Vec::new(), validate_only: false }
+        Self {
+            timeout_ms: 60000,
+            feature_updates: Vec::new(),
+            validate_only: false,
+        }
     }
 }
 
@@ -58,12 +62,20 @@ impl UpdateFeaturesRequest {
             return Err(EncodeError::UnsupportedVersion(version));
         }
         w.i32(self.timeout_ms);
-        w.structs(&self.feature_updates, true, version, FeatureUpdateKey::encode)?;
+        w.structs(
+            &self.feature_updates,
+            true,
+            version,
+            FeatureUpdateKey::encode,
+        )?;
         if version >= 1 {
             w.bool(self.validate_only);
         }
         if version < 1 && self.validate_only {
-            return Err(EncodeError::FieldNotInVersion { field: "ValidateOnly", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "ValidateOnly",
+                version,
+            });
         }
         w.uvarint(0);
         Ok(())
@@ -117,13 +129,19 @@ impl FeatureUpdateKey {
             w.bool(self.allow_downgrade);
         }
         if version > 0 && self.allow_downgrade {
-            return Err(EncodeError::FieldNotInVersion { field: "AllowDowngrade", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "AllowDowngrade",
+                version,
+            });
         }
         if version >= 1 {
             w.i8(self.upgrade_type);
         }
         if version < 1 && self.upgrade_type != 1 {
-            return Err(EncodeError::FieldNotInVersion { field: "UpgradeType", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "UpgradeType",
+                version,
+            });
         }
         w.uvarint(0);
         Ok(())

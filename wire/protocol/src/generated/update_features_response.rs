@@ -89,7 +89,11 @@ pub struct UpdatableFeatureResult {
 
 impl Default for UpdatableFeatureResult {
     fn default() -> Self {
-        Self { feature: String::new(), error_code: 0, error_message: Some(String::new()) }
+        Self {
+            feature: String::new(),
+            error_code: 0,
+            error_message: Some(String::new()),
+        }
     }
 }
 

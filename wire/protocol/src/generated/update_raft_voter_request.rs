@@ -96,7 +96,11 @@ pub struct Listener {
 
 impl Default for Listener {
     fn default() -> Self {
-        Self { name: String::new(), host: String::new(), port: 0 }
+        Self {
+            name: String::new(),
+            host: String::new(),
+            port: 0,
+        }
     }
 }
 
@@ -131,7 +135,10 @@ pub struct KraftVersionFeature {
 
 impl Default for KraftVersionFeature {
     fn default() -> Self {
-        Self { min_supported_version: 0, max_supported_version: 0 }
+        Self {
+            min_supported_version: 0,
+            max_supported_version: 0,
+        }
     }
 }
 

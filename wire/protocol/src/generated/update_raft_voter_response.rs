@@ -18,7 +18,11 @@ pub struct UpdateRaftVoterResponse {
 
 impl Default for UpdateRaftVoterResponse {
     fn default() -> Self {
-        Self { throttle_time_ms: 0, error_code: 0, current_leader: CurrentLeader::default() }
+        Self {
+            throttle_time_ms: 0,
+            error_code: 0,
+            current_leader: CurrentLeader::default(),
+        }
     }
 }
 
@@ -91,7 +95,12 @@ pub struct CurrentLeader {
 
 impl Default for CurrentLeader {
     fn default() -> Self {
-        Self { leader_id: -1, leader_epoch: -1, host: String::new(), port: 0 }
+        Self {
+            leader_id: -1,
+            leader_epoch: -1,
+            host: String::new(),
+            port: 0,
+        }
     }
 }
 

@@ -19,7 +19,11 @@ pub struct VoteRequest {
 
 impl Default for VoteRequest {
     fn default() -> Self {
-        Self { cluster_id: None, voter_id: -1, topics: Vec::new() }
+        Self {
+            cluster_id: None,
+            voter_id: -1,
+            topics: Vec::new(),
+        }
     }
 }
 
@@ -79,7 +83,10 @@ pub struct TopicData {
 
 impl Default for TopicData {
     fn default() -> Self {
-        Self { topic_name: String::new(), partitions: Vec::new() }
+        Self {
+            topic_name: String::new(),
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -175,7 +182,10 @@ impl PartitionData {
             w.bool(self.pre_vote);
         }
         if version < 2 && self.pre_vote {
-            return Err(EncodeError::FieldNotInVersion { field: "PreVote", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "PreVote",
+                version,
+            });
         }
         w.uvarint(0);
         Ok(())

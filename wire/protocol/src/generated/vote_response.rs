@@ -18,7 +18,11 @@ pub struct VoteResponse {
 
 impl Default for VoteResponse {
     fn default() -> Self {
-        Self { error_code: 0, topics: Vec::new(), node_endpoints: Vec::new() }
+        Self {
+            error_code: 0,
+            topics: Vec::new(),
+            node_endpoints: Vec::new(),
+        }
     }
 }
 
@@ -65,7 +69,10 @@ impl VoteResponse {
         w.i16(self.error_code);
         w.structs(&self.topics, true, version, TopicData::encode)?;
         if version < 1 && !self.node_endpoints.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "NodeEndpoints", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "NodeEndpoints",
+                version,
+            });
         }
         let mut tags: u32 = 0;
         tags += u32::from(version >= 1 && !self.node_endpoints.is_empty());
@@ -90,7 +97,10 @@ pub struct TopicData {
 
 impl Default for TopicData {
     fn default() -> Self {
-        Self { topic_name: String::new(), partitions: Vec::new() }
+        Self {
+            topic_name: String::new(),
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -176,7 +186,11 @@ pub struct NodeEndpoint {
 
 impl Default for NodeEndpoint {
     fn default() -> Self {
-        Self { node_id: 0, host: String::new(), port: 0 }
+        Self {
+            node_id: 0,
+            host: String::new(),
+            port: 0,
+        }
     }
 }
 
@@ -202,19 +216,28 @@ impl NodeEndpoint {
             w.i32(self.node_id);
         }
         if version < 1 && self.node_id != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "NodeId", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "NodeId",
+                version,
+            });
         }
         if version >= 1 {
             w.str(&self.host, true)?;
         }
         if version < 1 && !self.host.is_empty() {
-            return Err(EncodeError::FieldNotInVersion { field: "Host", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Host",
+                version,
+            });
         }
         if version >= 1 {
             w.u16(self.port);
         }
         if version < 1 && self.port != 0 {
-            return Err(EncodeError::FieldNotInVersion { field: "Port", version });
+            return Err(EncodeError::FieldNotInVersion {
+                field: "Port",
+                version,
+            });
         }
         w.uvarint(0);
         Ok(())

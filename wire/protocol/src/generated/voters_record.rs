@@ -19,7 +19,11 @@ pub struct VotersRecord {
 
 impl Default for VotersRecord {
     fn default() -> Self {
-        Self { version: 0, voters: Vec::new(), unknown_tagged_fields: Vec::new() }
+        Self {
+            version: 0,
+            voters: Vec::new(),
+            unknown_tagged_fields: Vec::new(),
+        }
     }
 }
 

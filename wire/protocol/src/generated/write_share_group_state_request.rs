@@ -17,7 +17,10 @@ pub struct WriteShareGroupStateRequest {
 
 impl Default for WriteShareGroupStateRequest {
     fn default() -> Self {
-        Self { group_id: String::new(), topics: Vec::new() }
+        Self {
+            group_id: String::new(),
+            topics: Vec::new(),
+        }
     }
 }
 
@@ -71,7 +74,10 @@ pub struct WriteStateData {
 
 impl Default for WriteStateData {
     fn default() -> Self {
-        Self { topic_id: Uuid::ZERO, partitions: Vec::new() }
+        Self {
+            topic_id: Uuid::ZERO,
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -168,7 +174,12 @@ pub struct StateBatch {
 
 impl Default for StateBatch {
     fn default() -> Self {
-        Self { first_offset: 0, last_offset: 0, delivery_state: 0, delivery_count: 0 }
+        Self {
+            first_offset: 0,
+            last_offset: 0,
+            delivery_state: 0,
+            delivery_count: 0,
+        }
     }
 }
 

@@ -15,7 +15,9 @@ pub struct WriteShareGroupStateResponse {
 
 impl Default for WriteShareGroupStateResponse {
     fn default() -> Self {
-        Self { results: Vec::new() }
+        Self {
+            results: Vec::new(),
+        }
     }
 }
 
@@ -67,7 +69,10 @@ pub struct WriteStateResult {
 
 impl Default for WriteStateResult {
     fn default() -> Self {
-        Self { topic_id: Uuid::ZERO, partitions: Vec::new() }
+        Self {
+            topic_id: Uuid::ZERO,
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -102,7 +107,11 @@ pub struct PartitionResult {
 
 impl Default for PartitionResult {
     fn default() -> Self {
-        Self { partition: 0, error_code: 0, error_message: None }
+        Self {
+            partition: 0,
+            error_code: 0,
+            error_message: None,
+        }
     }
 }
 

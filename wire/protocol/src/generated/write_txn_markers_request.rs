@@ -14,7 +14,9 @@ pub struct WriteTxnMarkersRequest {
 
 impl Default for WriteTxnMarkersRequest {
     fn default() -> Self {
-        Self { markers: Vec::new() }
+        Self {
+            markers: Vec::new(),
+        }
     }
 }
 
@@ -126,7 +128,10 @@ pub struct WritableTxnMarkerTopic {
 
 impl Default for WritableTxnMarkerTopic {
     fn default() -> Self {
-        Self { name: String::new(), partition_indexes: Vec::new() }
+        Self {
+            name: String::new(),
+            partition_indexes: Vec::new(),
+        }
     }
 }
 

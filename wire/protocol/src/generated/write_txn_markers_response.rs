@@ -14,7 +14,9 @@ pub struct WriteTxnMarkersResponse {
 
 impl Default for WriteTxnMarkersResponse {
     fn default() -> Self {
-        Self { markers: Vec::new() }
+        Self {
+            markers: Vec::new(),
+        }
     }
 }
 
@@ -49,7 +51,12 @@ impl WriteTxnMarkersResponse {
         if !Self::VERSIONS.contains(&version) {
             return Err(EncodeError::UnsupportedVersion(version));
         }
-        w.structs(&self.markers, true, version, WritableTxnMarkerResult::encode)?;
+        w.structs(
+            &self.markers,
+            true,
+            version,
+            WritableTxnMarkerResult::encode,
+        )?;
         w.uvarint(0);
         Ok(())
     }
@@ -66,7 +73,10 @@ pub struct WritableTxnMarkerResult {
 
 impl Default for WritableTxnMarkerResult {
     fn default() -> Self {
-        Self { producer_id: 0, topics: Vec::new() }
+        Self {
+            producer_id: 0,
+            topics: Vec::new(),
+        }
     }
 }
 
@@ -82,7 +92,12 @@ impl WritableTxnMarkerResult {
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         w.i64(self.producer_id);
-        w.structs(&self.topics, true, version, WritableTxnMarkerTopicResult::encode)?;
+        w.structs(
+            &self.topics,
+            true,
+            version,
+            WritableTxnMarkerTopicResult::encode,
+        )?;
         w.uvarint(0);
         Ok(())
     }
@@ -99,7 +114,10 @@ pub struct WritableTxnMarkerTopicResult {
 
 impl Default for WritableTxnMarkerTopicResult {
     fn default() -> Self {
-        Self { name: String::new(), partitions: Vec::new() }
+        Self {
+            name: String::new(),
+            partitions: Vec::new(),
+        }
     }
 }
 
@@ -115,7 +133,12 @@ impl WritableTxnMarkerTopicResult {
 
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         w.str(&self.name, true)?;
-        w.structs(&self.partitions, true, version, WritableTxnMarkerPartitionResult::encode)?;
+        w.structs(
+            &self.partitions,
+            true,
+            version,
+            WritableTxnMarkerPartitionResult::encode,
+        )?;
         w.uvarint(0);
         Ok(())
     }
@@ -132,7 +155,10 @@ pub struct WritableTxnMarkerPartitionResult {
 
 impl Default for WritableTxnMarkerPartitionResult {
     fn default() -> Self {
-        Self { partition_index: 0, error_code: 0 }
+        Self {
+            partition_index: 0,
+            error_code: 0,
+        }
     }
 }
 

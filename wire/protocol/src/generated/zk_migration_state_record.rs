@@ -16,7 +16,10 @@ pub struct ZkMigrationStateRecord {
 
 impl Default for ZkMigrationStateRecord {
     fn default() -> Self {
-        Self { zk_migration_state: 0, unknown_tagged_fields: Vec::new() }
+        Self {
+            zk_migration_state: 0,
+            unknown_tagged_fields: Vec::new(),
+        }
     }
 }
 
