@@ -7,6 +7,7 @@ use crate::batch::BatchView;
 use crate::error::BatchError;
 use crate::header::{MAGIC_V2, TimestampType, layout};
 use crate::legacy::{LegacyView, MESSAGE_SIZE_MIN_V0};
+use crate::varint::Cursor;
 use ottla_base::{LeaderEpoch, Offset, ProducerId, WallMillis};
 
 /// What the first 17 bytes of any entry say.
@@ -27,38 +28,20 @@ impl EntryPrefix {
     /// [`BatchError::Truncated`] below 17 bytes, [`BatchError::LengthField`] or [`BatchError::Magic`] if no entry can look
     /// like this.
     pub fn decode(bytes: &[u8]) -> Result<Self, BatchError> {
-        let Some(raw) = bytes.first_chunk::<{ layout::UP_TO_MAGIC }>() else {
-            return Err(BatchError::Truncated {
-                needed: layout::UP_TO_MAGIC,
-                have: bytes.len(),
-            });
+        let truncated = BatchError::Truncated {
+            needed: layout::UP_TO_MAGIC,
+            have: bytes.len(),
         };
-        let [
-            o0,
-            o1,
-            o2,
-            o3,
-            o4,
-            o5,
-            o6,
-            o7,
-            l0,
-            l1,
-            l2,
-            l3,
-            _,
-            _,
-            _,
-            _,
-            magic,
-        ] = *raw;
-        let length = i32::from_be_bytes([l0, l1, l2, l3]);
-        let magic = magic.cast_signed();
-        // The smallest message of the oldest format first: a length below it says nothing about magic.
+        let mut cursor = Cursor(bytes);
+        let offset = i64::from_be_bytes(cursor.array().map_err(|_| truncated)?);
+        let length = i32::from_be_bytes(cursor.array().map_err(|_| truncated)?);
+        // The smallest message of the oldest format comes first: a length below it is wrong whatever the magic is.
         let size = usize::try_from(length)
             .ok()
             .filter(|&size| size >= MESSAGE_SIZE_MIN_V0);
         let size = size.ok_or(BatchError::LengthField { length })?;
+        let [_, _, _, _, magic] = cursor.array().map_err(|_| truncated)?;
+        let magic = magic.cast_signed();
         match magic {
             0 | 1 => {}
             MAGIC_V2 if length >= crate::header::MIN_BATCH_LENGTH => {}
@@ -66,7 +49,7 @@ impl EntryPrefix {
             _ => return Err(BatchError::Magic { magic }),
         }
         Ok(Self {
-            offset: Offset(i64::from_be_bytes([o0, o1, o2, o3, o4, o5, o6, o7])),
+            offset: Offset(offset),
             size_in_bytes: size + layout::LOG_OVERHEAD,
             magic,
         })

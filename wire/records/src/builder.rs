@@ -229,19 +229,27 @@ impl BatchBuilder {
     ) -> Result<BatchHeader, BuildError> {
         let start = out.len();
         out.extend_from_slice(&[0; HEADER_SIZE]);
-        let codec = self.attributes.compression().unwrap_or_default();
-        compressor.compress(codec, self.levels, &self.plain, out)?;
-        let batch = out.get_mut(start..).unwrap_or_default();
-        let (head, records) = batch
-            .split_first_chunk_mut::<HEADER_SIZE>()
-            .expect("the header was just reserved");
-        let header = self.header(records)?;
-        *head = header.encode();
+        let header = self.build_records(compressor, out)?;
+        if let Some(head) = out.get_mut(start..).and_then(<[u8]>::first_chunk_mut) {
+            *head = header.encode();
+        }
         Ok(header)
     }
 
+    /// Appends what stands behind the header to `out` and returns the header.
+    pub(crate) fn build_records(
+        &self,
+        compressor: &mut Compressor,
+        out: &mut Vec<u8>,
+    ) -> Result<BatchHeader, BuildError> {
+        let start = out.len();
+        let codec = self.attributes.compression().unwrap_or_default();
+        compressor.compress(codec, self.levels, &self.plain, out)?;
+        self.header(out.get(start..).unwrap_or_default())
+    }
+
     /// The header over `records`, the compressed payload.
-    pub(crate) fn header(&self, records: &[u8]) -> Result<BatchHeader, BuildError> {
+    fn header(&self, records: &[u8]) -> Result<BatchHeader, BuildError> {
         let body = records.len() + HEADER_SIZE - crate::header::layout::LOG_OVERHEAD;
         let mut header = BatchHeader {
             base_offset: self.base_offset,

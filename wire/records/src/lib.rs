@@ -7,7 +7,7 @@
 //! | records | [`Records`], [`RecordView`] |
 //! | codecs, with a limit on their output | [`codec`] |
 //! | building batches | [`BatchBuilder`], [`control`] |
-//! | what a broker checks in a client's batch | [`validate`] |
+//! | what a leader checks in a client's batch | [`validate`] |
 //! | message sets of magic 0 and 1 | [`legacy`] |
 //!
 //! This crate knows no file, no clock and no request. Walking a batch allocates nothing per record; decompression uses
@@ -28,6 +28,7 @@ mod error;
 mod header;
 pub mod legacy;
 mod record;
+pub mod validate;
 mod varint;
 
 pub use batch::BatchView;

@@ -17,39 +17,29 @@ pub(super) fn decompress(
     input: &[u8],
     out: &mut Output,
 ) -> Result<(), Failure> {
-    let Some(mut rest) = after_frame_header(input)? else {
+    let Some(mut rest) = after_frame_header(input) else {
         return block(decoder, input, out);
     };
-    while !rest.is_empty() {
-        if let Some(after) = after_frame_header(rest)? {
+    loop {
+        if let Some(after) = after_frame_header(rest) {
             rest = after;
             continue;
         }
-        let (len, after) = rest.split_first_chunk::<4>().ok_or(Failure::Corrupt)?;
+        // Fewer bytes than a length are the end, as in Java.
+        let Some((len, after)) = rest.split_first_chunk::<4>() else {
+            return Ok(());
+        };
         let len = usize::try_from(i32::from_be_bytes(*len)).map_err(|_| Failure::Corrupt)?;
         let (compressed, after) = after.split_at_checked(len).ok_or(Failure::Corrupt)?;
         block(decoder, compressed, out)?;
         rest = after;
     }
-    Ok(())
 }
 
-/// What follows a framing header at the front; `None` if there is no such header.
-fn after_frame_header(input: &[u8]) -> Result<Option<&[u8]>, Failure> {
-    let Some((header, rest)) = input.split_first_chunk::<FRAME_HEADER>() else {
-        return Ok(None);
-    };
-    if !header.starts_with(&MAGIC) {
-        return Ok(None);
-    }
-    let compatible = header
-        .last_chunk::<4>()
-        .map_or(0, |field| i32::from_be_bytes(*field));
-    if compatible < VERSION {
-        Err(Failure::Corrupt)
-    } else {
-        Ok(Some(rest))
-    }
+/// What follows a framing header at the front; `None` if there is no such header. Its versions do not matter, as in Java.
+fn after_frame_header(input: &[u8]) -> Option<&[u8]> {
+    let (header, rest) = input.split_first_chunk::<FRAME_HEADER>()?;
+    header.starts_with(&MAGIC).then_some(rest)
 }
 
 fn block(decoder: &mut Decoder, compressed: &[u8], out: &mut Output) -> Result<(), Failure> {

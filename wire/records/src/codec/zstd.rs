@@ -4,8 +4,14 @@
 use super::{Failure, Output};
 use zstd::zstd_safe::zstd_sys::ZSTD_EndDirective::ZSTD_e_end;
 use zstd::zstd_safe::zstd_sys::ZSTD_ErrorCode::ZSTD_error_dstSize_tooSmall;
-use zstd::zstd_safe::{CCtx, CParameter, DCtx, InBuffer, OutBuffer, compress_bound, is_error_kind};
+use zstd::zstd_safe::{
+    CCtx, CParameter, DCtx, InBuffer, OutBuffer, compress_bound, find_frame_compressed_size,
+    is_error_kind,
+};
 
+/// Largest window that a reader has to keep, 2^27 bytes: what Java's streaming reader allows, so that a batch accepted here
+/// can be read there.
+const WINDOW_MAX: u64 = 1 << 27;
 /// Output to try first when the frame does not say its size, as most do not.
 const FIRST_TRY_MIN: usize = 64 << 10;
 
@@ -18,6 +24,7 @@ pub(super) fn decompress(
         Some(context) => context,
         None => state.insert(DCtx::try_create().ok_or(Failure::TooLarge)?),
     };
+    check_windows(input)?;
     let claimed = zstd::zstd_safe::get_frame_content_size(input)
         .ok()
         .flatten();
@@ -44,6 +51,33 @@ pub(super) fn decompress(
             Err(_) => return Err(Failure::Corrupt),
         }
     }
+}
+
+/// Refuses frames with a window above [`WINDOW_MAX`].
+fn check_windows(input: &[u8]) -> Result<(), Failure> {
+    let mut rest = input;
+    while !rest.is_empty() {
+        // First, because the library calls the largest windows corrupt.
+        if window_size(rest).is_some_and(|window| window > WINDOW_MAX) {
+            return Err(Failure::TooLarge);
+        }
+        let size = find_frame_compressed_size(rest).map_err(|_| Failure::Corrupt)?;
+        rest = rest.get(size.max(1)..).ok_or(Failure::Corrupt)?;
+    }
+    Ok(())
+}
+
+/// The window that the frame at the front declares. `None` for skippable frames, and for frames whose window is their
+/// content, which the output's limit bounds.
+fn window_size(frame: &[u8]) -> Option<u64> {
+    const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+    const SINGLE_SEGMENT: u8 = 0x20;
+    let [m0, m1, m2, m3, flags, window] = *frame.first_chunk::<6>()?;
+    if [m0, m1, m2, m3] != MAGIC || flags & SINGLE_SEGMENT != 0 {
+        return None;
+    }
+    let base = 1u64 << (10 + (window >> 3));
+    Some(base + base / 8 * u64::from(window & 7))
 }
 
 pub(super) fn compress(
