@@ -1,0 +1,38 @@
+//! The one place that prints.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command's answer goes here"
+)]
+
+use std::io::{IsTerminal as _, stderr, stdout};
+
+use clap::builder::StyledStr;
+
+/// Prints a line of a command's answer.
+pub(crate) fn line(text: &str) {
+    println!("{text}");
+}
+
+/// Prints a line about what went wrong.
+pub(crate) fn error_line(text: &str) {
+    eprintln!("{text}");
+}
+
+/// Prints help, with colours on a terminal.
+pub(crate) fn styled(text: &StyledStr) {
+    if stdout().is_terminal() {
+        print!("{}", text.ansi());
+    } else {
+        print!("{text}");
+    }
+}
+
+/// Prints what is wrong with a command line, with colours on a terminal.
+pub(crate) fn error_styled(text: &StyledStr) {
+    if stderr().is_terminal() {
+        eprint!("{}", text.ansi());
+    } else {
+        eprint!("{text}");
+    }
+}
