@@ -10,5 +10,6 @@ mod dispatch;
 mod handlers;
 pub mod listen;
 pub mod node;
+pub mod quorum;
 mod reply;
 pub mod session;
