@@ -12,7 +12,7 @@ use crate::reply::{self, Close, PendingAnswer};
 use crate::session::{ListenerRole, Session};
 
 /// One request, as its handler sees it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct RequestContext {
     /// The node.
     pub(crate) node: Arc<Node>,

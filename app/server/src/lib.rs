@@ -11,5 +11,8 @@ mod handlers;
 pub mod listen;
 pub mod node;
 pub mod quorum;
+pub mod partition;
+pub mod partitions;
 mod reply;
 pub mod session;
+mod waiters;

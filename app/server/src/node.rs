@@ -4,17 +4,30 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use ottla_base::NodeId;
+use ottla_config::BrokerConfig;
+use ottla_env::{Clock, Rng};
 use ottla_metadata::MetadataImage;
 
+use crate::partitions::Partitions;
+
 /// A running node, shared by its workers.
-#[derive(Debug)]
 pub struct Node {
     /// `node.id`.
     pub id: NodeId,
     /// Cluster id, as the directories name it.
     pub cluster_id: String,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub rng: Arc<dyn Rng>,
+    /// The configuration of the file alone.
+    pub static_config: Arc<BrokerConfig>,
+    /// The configuration with what was set at run time; replaced whole.
+    pub config: ArcSwap<BrokerConfig>,
     /// The committed metadata; replaced whole by the quorum thread.
     pub image: ArcSwap<MetadataImage>,
+    /// The partitions that this node keeps.
+    pub partitions: Partitions,
     /// Limits on connections and requests.
     pub limits: Limits,
 }
@@ -36,5 +49,11 @@ impl Node {
     #[must_use]
     pub fn image(&self) -> Arc<MetadataImage> {
         self.image.load_full()
+    }
+
+    /// The configuration as of now.
+    #[must_use]
+    pub fn config(&self) -> Arc<BrokerConfig> {
+        self.config.load_full()
     }
 }

@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use ottla_base::NodeId;
-use ottla_env::{run_local, spawn_connection};
+use ottla_config::BrokerConfig;
+use ottla_env::{OsRng, SystemClock, run_local, spawn_connection};
 use ottla_metadata::MetadataImage;
 use ottla_net::{ConnectionCounter, ConnectionLimits, SocketOptions, bind};
 use ottla_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
 use ottla_protocol::{ApiKey, ErrorCode, Reader, Writer, frame, header};
 use ottla_server::listen;
 use ottla_server::node::{Limits, Node};
+use ottla_server::partitions::Partitions;
 use ottla_server::session::{ListenerInfo, ListenerRole};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -22,6 +24,21 @@ const LIMITS: Limits = Limits {
     idle_ms: 600_000,
     frame_ms: 30_000,
 };
+
+fn config() -> BrokerConfig {
+    let texts = [
+        ("process.roles", "broker,controller"),
+        ("node.id", "1"),
+        (
+            "listeners",
+            "PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:0",
+        ),
+        ("controller.listener.names", "CONTROLLER"),
+        ("controller.quorum.bootstrap.servers", "127.0.0.1:1"),
+    ];
+    let texts = texts.map(|(key, text)| (key.to_owned(), text.to_owned()));
+    BrokerConfig::load(texts.into()).expect("a valid configuration")
+}
 
 /// Runs `body` against a node that listens on a port of the system's choice.
 fn with_node<T>(limits: Limits, body: impl AsyncFnOnce(SocketAddr) -> T) -> T {
@@ -34,10 +51,16 @@ fn with_node<T>(limits: Limits, body: impl AsyncFnOnce(SocketAddr) -> T) -> T {
         let socket = bind(SocketAddr::from(([127, 0, 0, 1], 0)), options).expect("a port");
         let listener = TcpListener::from_std(socket).expect("a runtime");
         let address = listener.local_addr().expect("bound");
+        let config = Arc::new(config());
         let node = Arc::new(Node {
             id: NodeId(1),
             cluster_id: "the-cluster".to_owned(),
+            clock: Arc::new(SystemClock::new()),
+            rng: Arc::new(OsRng),
+            static_config: Arc::clone(&config),
+            config: ArcSwap::new(config),
             image: ArcSwap::from_pointee(MetadataImage::default()),
+            partitions: Partitions::default(),
             limits,
         });
         let info = ListenerInfo {
