@@ -1,1 +1,16 @@
-//! See ARCHITECTURE.md.
+//! Carries out what core/log plans: the logs of partitions in the log directories of a node.
+//!
+//! Knows files, threads and time; knows nothing of requests, replicas and connections.
+#![warn(missing_docs)]
+
+mod background;
+mod dirs;
+mod env;
+mod error;
+mod flusher;
+
+pub use background::{AllMaintained, Background, Expired, Intervals, LogOffsets, Maintained};
+pub use dirs::{DirIndex, Expect, LogDirs, OpenDirsError};
+pub use env::StorageEnv;
+pub use error::StorageError;
+pub use flusher::{FlushWork, Flushable, Flusher};

@@ -1,0 +1,49 @@
+//! Faults of the disk and of what stands on it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// A log could not be read or written.
+#[derive(Debug, Error)]
+pub enum StorageError {
+    /// The disk is full.
+    #[error("no room on the disk what=`{what}` path=`{path}`", path = path.display())]
+    Full {
+        /// What was tried.
+        what: &'static str,
+        /// On which file or directory.
+        path: PathBuf,
+    },
+    /// The operating system refused.
+    #[error("{what} failed path=`{path}`", path = path.display())]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// On which file or directory.
+        path: PathBuf,
+        /// Its error.
+        source: io::Error,
+    },
+    /// The bytes of a file are not what they must be.
+    #[error("{what} path=`{path}`", path = path.display())]
+    Corrupt {
+        /// What is wrong.
+        what: String,
+        /// In which file.
+        path: PathBuf,
+    },
+}
+
+impl StorageError {
+    /// Says what was tried when the system gave `source`.
+    #[must_use]
+    pub fn io(what: &'static str, path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { what, path },
+            _ => Self::Io { what, path, source },
+        }
+    }
+}
