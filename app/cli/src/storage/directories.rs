@@ -17,7 +17,7 @@ pub(crate) enum Directory {
     /// There is nothing of that name.
     Absent,
     /// It is a file.
-    NotADirectory,
+    File,
     /// It has no `meta.properties`.
     New,
     /// It belongs to a node.
@@ -32,7 +32,7 @@ pub(crate) fn look(disk: &dyn Disk, path: &str) -> Directory {
     match disk.stat(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Directory::Absent,
         Err(error) => return Directory::Broken(error.to_string()),
-        Ok(stat) if !stat.is_dir => return Directory::NotADirectory,
+        Ok(stat) if !stat.is_dir => return Directory::File,
         Ok(_) => {}
     }
     match read_small(

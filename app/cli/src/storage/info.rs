@@ -40,7 +40,7 @@ fn report(disk: &dyn Disk, paths: &[String]) -> (Vec<String>, bool) {
         let directory = look(disk, path);
         match directory {
             Directory::Absent => problems.push(format!("{path} does not exist")),
-            Directory::NotADirectory => problems.push(format!("{path} is not a directory")),
+            Directory::File => problems.push(format!("{path} is not a directory")),
             Directory::New | Directory::Formatted(_) | Directory::Broken(_) => {
                 found.push(path.clone());
             }

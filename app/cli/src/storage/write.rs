@@ -58,7 +58,7 @@ pub(crate) fn carry_out(world: World<'_>, plan: &Plan, tell: &mut dyn FnMut(&str
         match look(world.disk, path) {
             Directory::Absent | Directory::New => new.push(path),
             Directory::Formatted(_) => {}
-            Directory::NotADirectory => bail!("{path} is not a directory"),
+            Directory::File => bail!("{path} is not a directory"),
             Directory::Broken(reason) => {
                 bail!("Error loading {path}/{META_PROPERTIES_FILE}: {reason}")
             }

@@ -30,6 +30,9 @@ fn check(codec: Compression, what: &str, input: &[u8], expected: Option<&[u8]>) 
     assert_eq!(unpack(codec, input), expected, "{codec}: {what}");
 }
 
+/// What it is, the compressed bytes, and the plain ones; `None` if they are refused.
+type Case<'a> = (&'a str, Vec<u8>, Option<&'a [u8]>);
+
 const XERIAL: [u8; 16] = *b"\x82SNAPPY\0\0\0\0\x01\0\0\0\x01";
 
 /// One raw snappy block of literals.
@@ -54,7 +57,7 @@ fn block(plain: &[u8]) -> Vec<u8> {
 #[test]
 fn snappy_is_read_as_java_reads_it() {
     let join = |parts: &[&[u8]]| parts.concat();
-    let cases: &[(&str, Vec<u8>, Option<&[u8]>)] = &[
+    let cases: &[Case<'_>] = &[
         ("one raw block", raw(b"ab"), Some(b"ab")),
         (
             "xerial, two blocks",
@@ -139,7 +142,7 @@ fn lz4_is_read_as_java_reads_it() {
     let two = [&stored(b"a")[..], &stored(b"b"), &end].concat();
     let empty_stored = [&stored(b"ab")[..], &stored(b"")].concat();
     let size = 5u64.to_le_bytes();
-    let cases: &[(&str, Vec<u8>, Option<&[u8]>)] = &[
+    let cases: &[Case<'_>] = &[
         ("one block", frame.clone(), Some(b"ab")),
         ("two blocks", lz4(0x60, 0x40, &[], &two), Some(b"ab")),
         (
@@ -207,7 +210,7 @@ fn gzip_is_read_as_java_reads_it() {
         &a[10..],
     ]
     .concat();
-    let cases: &[(&str, Vec<u8>, Option<&[u8]>)] = &[
+    let cases: &[Case<'_>] = &[
         ("two members", [&a[..], &b].concat(), Some(b"ab")),
         (
             "bytes behind",
@@ -245,7 +248,7 @@ fn zstd(plain: &[u8], window: Option<u8>) -> Vec<u8> {
 #[test]
 fn zstd_is_read_as_java_reads_it() {
     let skippable = [0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, b'x', b'y', b'z'];
-    let cases: &[(&str, Vec<u8>, Option<&[u8]>)] = &[
+    let cases: &[Case<'_>] = &[
         (
             "two frames",
             [zstd(b"a", None), zstd(b"b", None)].concat(),
