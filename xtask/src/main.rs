@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 
 mod codegen;
+mod oracle;
 mod test;
 mod tidy;
 
@@ -16,6 +17,7 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   codegen [--check]  writes wire/protocol/src/generated from the schemas, or only compares
+  oracle COMMAND     Apache Kafka itself, to compare with: fetch, start, stop, tool
   test               everything that must hold before a change lands: tidy, format, lints, tests
   tidy               layers between the crates, licences, rules of the source tree";
 
@@ -25,6 +27,7 @@ fn main() -> Result<()> {
     match arguments.first().map(String::as_str) {
         Some("test") => test::run(&root),
         Some("codegen") => codegen::run(&root, arguments.iter().any(|one| one == "--check")),
+        Some("oracle") => oracle::run(arguments.get(1..).unwrap_or_default()),
         Some("tidy") => tidy::run(&root),
         Some("help" | "--help" | "-h") | None => {
             println!("{USAGE}");

@@ -18,7 +18,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("sim", &["app", "io", "core", "wire", "base"]),
     ("tests", &["app", "io", "core", "wire", "base", "sim"]),
     ("bench", &["app", "io", "core", "wire", "base"]),
-    ("xtask", &["wire", "base"]),
+    ("xtask", &["wire", "base", "tests"]),
 ];
 
 /// A core decides; it has no runtime, no randomness and no sockets, not even by way of a dependency.
