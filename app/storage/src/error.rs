@@ -34,6 +34,12 @@ pub enum StorageError {
         /// In which file.
         path: PathBuf,
     },
+    /// An earlier error closed the log: it takes no more appends.
+    #[error("the log is closed by an earlier storage error path=`{path}`", path = path.display())]
+    Failed {
+        /// The log's directory.
+        path: PathBuf,
+    },
 }
 
 impl StorageError {

@@ -8,9 +8,14 @@ mod dirs;
 mod env;
 mod error;
 mod flusher;
+mod log;
 
 pub use background::{AllMaintained, Background, Expired, Intervals, LogOffsets, Maintained};
 pub use dirs::{DirIndex, Expect, LogDirs, OpenDirsError};
 pub use env::StorageEnv;
 pub use error::StorageError;
 pub use flusher::{FlushWork, Flushable, Flusher};
+pub use log::{
+    AppendError, Appended, FoundOffset, LeaderBatch, Log, OpenHints, Opened, Origin, ProducerInfo,
+    ReadError, ReadSlice, Retained,
+};

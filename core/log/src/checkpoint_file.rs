@@ -39,13 +39,16 @@ pub struct OffsetEntry<'a> {
 }
 
 /// Writes an offset checkpoint: `recovery-point-`, `log-start-`, `replication-` or `cleaner-offset-checkpoint`.
-pub fn write_offsets<'a>(
-    entries: impl ExactSizeIterator<Item = OffsetEntry<'a>>,
-) -> String {
+pub fn write_offsets<'a>(entries: impl ExactSizeIterator<Item = OffsetEntry<'a>>) -> String {
     // 0, the count, then `topic partition offset` per line.
     let mut text = String::with_capacity(16 + entries.len() * 32);
     writeln!(text, "0\n{}", entries.len()).expect("writing to a string cannot fail");
-    for OffsetEntry { topic, partition, offset } in entries {
+    for OffsetEntry {
+        topic,
+        partition,
+        offset,
+    } in entries
+    {
         writeln!(text, "{topic} {partition} {offset}").expect("writing to a string cannot fail");
     }
     text
@@ -102,13 +105,17 @@ fn read_entries<'a, T>(
         Some(version) => return Err(CheckpointError::Version(version.to_owned())),
     }
     let count = lines.next().unwrap_or_default();
-    let announced: usize =
-        count.parse().map_err(|_| CheckpointError::Line(count.to_owned()))?;
+    let announced: usize = count
+        .parse()
+        .map_err(|_| CheckpointError::Line(count.to_owned()))?;
     let entries = lines
         .map(|line| parse(line).ok_or_else(|| CheckpointError::Line(line.to_owned())))
         .collect::<Result<Vec<T>, _>>()?;
     if entries.len() != announced {
-        return Err(CheckpointError::Count { announced, found: entries.len() });
+        return Err(CheckpointError::Count {
+            announced,
+            found: entries.len(),
+        });
     }
     Ok(entries)
 }
@@ -128,15 +135,21 @@ pub fn read_partition_metadata(text: &str) -> Result<TopicId, CheckpointError> {
     let mut lines = text.lines();
     let mut field = |name: &str| {
         let line = lines.next().unwrap_or_default();
-        let value = line.strip_prefix(name).and_then(|rest| rest.strip_prefix(':'));
-        value.map(str::trim).ok_or_else(|| CheckpointError::Line(line.to_owned()))
+        let value = line
+            .strip_prefix(name)
+            .and_then(|rest| rest.strip_prefix(':'));
+        value
+            .map(str::trim)
+            .ok_or_else(|| CheckpointError::Line(line.to_owned()))
     };
     let version = field("version")?;
     if version != "0" {
         return Err(CheckpointError::Version(version.to_owned()));
     }
     let id = field("topic_id")?;
-    id.parse().map(TopicId).map_err(|_| CheckpointError::Line(id.to_owned()))
+    id.parse()
+        .map(TopicId)
+        .map_err(|_| CheckpointError::Line(id.to_owned()))
 }
 
 /// Writes a `.kafka_cleanshutdown`; -1 stands for a node that is no broker.
@@ -150,14 +163,20 @@ mod tests {
     use super::*;
 
     fn offset_entry(topic: &str, partition: i32, offset: i64) -> OffsetEntry<'_> {
-        OffsetEntry { topic, partition, offset: Offset(offset) }
+        OffsetEntry {
+            topic,
+            partition,
+            offset: Offset(offset),
+        }
     }
 
     #[test]
     fn offset_checkpoints_are_kafkas() {
         let text = "0\n2\n__transaction_state 42 0\ngold 0 86\n";
-        let entries =
-            [offset_entry("__transaction_state", 42, 0), offset_entry("gold", 0, 86)];
+        let entries = [
+            offset_entry("__transaction_state", 42, 0),
+            offset_entry("gold", 0, 86),
+        ];
         assert_eq!(read_offsets(text).unwrap(), entries);
         assert_eq!(write_offsets(entries.into_iter()), text);
         // As Apache Kafka leaves them on a new node.
@@ -188,7 +207,10 @@ mod tests {
     #[test]
     fn epoch_checkpoints_are_kafkas() {
         let text = "0\n2\n0 0\n5 1234\n";
-        let entry = |epoch, start| EpochEntry { epoch: LeaderEpoch(epoch), start: Offset(start) };
+        let entry = |epoch, start| EpochEntry {
+            epoch: LeaderEpoch(epoch),
+            start: Offset(start),
+        };
         assert_eq!(read_epochs(text), Ok(vec![entry(0, 0), entry(5, 1234)]));
         assert_eq!(write_epochs(&[entry(0, 0), entry(5, 1234)]), text);
     }
@@ -198,13 +220,20 @@ mod tests {
         let text = "version: 0\ntopic_id: g0Bh1ossQnqLMLUXHC_1hQ";
         let id = read_partition_metadata(text).unwrap();
         assert_eq!(write_partition_metadata(id), text);
-        for bad in ["", "version: 1\ntopic_id: g0Bh1ossQnqLMLUXHC_1hQ", "version: 0\ntopic_id: x"] {
+        for bad in [
+            "",
+            "version: 1\ntopic_id: g0Bh1ossQnqLMLUXHC_1hQ",
+            "version: 0\ntopic_id: x",
+        ] {
             assert!(read_partition_metadata(bad).is_err(), "{bad:?}");
         }
     }
 
     #[test]
     fn clean_shutdown_is_kafkas() {
-        assert_eq!(write_clean_shutdown(BrokerEpoch(13)), r#"{"version":0,"brokerEpoch":13}"#);
+        assert_eq!(
+            write_clean_shutdown(BrokerEpoch(13)),
+            r#"{"version":0,"brokerEpoch":13}"#
+        );
     }
 }

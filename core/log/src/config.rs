@@ -3,7 +3,7 @@
 //! The configuration layer parses, checks and overlays them; here they only have names, units and Kafka's
 //! defaults. `-1` means "no limit" where Kafka says so, and [`i64::MAX`] "never".
 
-use ottla_records::header::TimestampType;
+use ottla_records::TimestampType;
 
 /// What may be thrown away: `cleanup.policy`, a set of two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +80,10 @@ impl Default for LogConfig {
             max_message_bytes: 1_048_588,
             flush_messages: i64::MAX,
             flush_ms: i64::MAX,
-            cleanup_policy: CleanupPolicy { delete: true, compact: false },
+            cleanup_policy: CleanupPolicy {
+                delete: true,
+                compact: false,
+            },
             min_compaction_lag_ms: 0,
             max_compaction_lag_ms: i64::MAX,
             min_cleanable_dirty_ratio: 0.5,

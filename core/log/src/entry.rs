@@ -4,7 +4,7 @@
 //! length and have the magic at byte 16. What is inside an old message stays with `ottla_records`.
 
 use ottla_base::{LeaderEpoch, Offset};
-use ottla_records::header::{BatchHeader, MAGIC_V2, layout};
+use ottla_records::{BatchHeader, MAGIC_V2, layout};
 
 /// Bytes that [`EntryHeader::parse`] wants to see; fewer do only where the segment ends.
 pub const PEEK_BYTES: usize = layout::RECORDS;
@@ -67,7 +67,9 @@ impl EntryHeader {
                 timestamp: if magic == 0 {
                     -1
                 } else {
-                    let field = bytes.get(LEGACY_TIMESTAMP..).and_then(|b| b.first_chunk::<8>());
+                    let field = bytes
+                        .get(LEGACY_TIMESTAMP..)
+                        .and_then(|b| b.first_chunk::<8>());
                     i64::from_be_bytes(*field.ok_or(EntryError::CutOff)?)
                 },
             },
@@ -155,20 +157,38 @@ mod tests {
         let entry = EntryHeader::parse(&one, 34).unwrap();
         assert_eq!(
             entry,
-            EntryHeader::Legacy { last_offset: Offset(7), size: 34, timestamp: 1234 }
+            EntryHeader::Legacy {
+                last_offset: Offset(7),
+                size: 34,
+                timestamp: 1234
+            }
         );
         assert_eq!(EntryHeader::parse(&one, 33), Err(EntryError::CutOff));
-        assert_eq!(EntryHeader::parse(&legacy(0, 14), 100).unwrap().max_timestamp(), -1);
+        assert_eq!(
+            EntryHeader::parse(&legacy(0, 14), 100)
+                .unwrap()
+                .max_timestamp(),
+            -1
+        );
     }
 
     #[test]
     fn zeros_and_nonsense_end_a_segment() {
         assert_eq!(EntryHeader::parse(&[0; 61], 1000), Err(EntryError::Corrupt));
         assert_eq!(EntryHeader::parse(&[0; 16], 16), Err(EntryError::CutOff));
-        assert_eq!(EntryHeader::parse(&legacy(3, 100), 1000), Err(EntryError::Corrupt));
-        assert_eq!(EntryHeader::parse(&legacy(1, -1), 1000), Err(EntryError::Corrupt));
+        assert_eq!(
+            EntryHeader::parse(&legacy(3, 100), 1000),
+            Err(EntryError::Corrupt)
+        );
+        assert_eq!(
+            EntryHeader::parse(&legacy(1, -1), 1000),
+            Err(EntryError::Corrupt)
+        );
         let mut negative = legacy(1, 22);
         negative[0] = 0x80;
-        assert_eq!(EntryHeader::parse(&negative, 1000), Err(EntryError::Corrupt));
+        assert_eq!(
+            EntryHeader::parse(&negative, 1000),
+            Err(EntryError::Corrupt)
+        );
     }
 }

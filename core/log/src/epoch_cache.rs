@@ -56,10 +56,16 @@ impl EpochCache {
         if epoch.0 < 0 || start.0 < 0 {
             return false;
         }
-        if self.entries.last().is_some_and(|l| l.epoch == epoch && l.start <= start) {
+        if self
+            .entries
+            .last()
+            .is_some_and(|l| l.epoch == epoch && l.start <= start)
+        {
             return false;
         }
-        let keep = self.entries.partition_point(|e| e.epoch < epoch && e.start < start);
+        let keep = self
+            .entries
+            .partition_point(|e| e.epoch < epoch && e.start < start);
         self.entries.truncate(keep);
         self.entries.push(EpochEntry { epoch, start });
         true
@@ -108,7 +114,9 @@ impl EpochCache {
     /// Returns whether something changed.
     pub fn truncate_from_start(&mut self, start: Offset) -> bool {
         let before = self.entries.partition_point(|e| e.start <= start);
-        let Some(last) = before.checked_sub(1) else { return false };
+        let Some(last) = before.checked_sub(1) else {
+            return false;
+        };
         if last == 0 && self.entries[0].start == start {
             return false;
         }
@@ -128,13 +136,18 @@ mod tests {
     use super::*;
 
     fn cache(entries: &[(i32, i64)]) -> EpochCache {
-        EpochCache::from_entries(
-            entries.iter().map(|&(e, s)| EpochEntry { epoch: LeaderEpoch(e), start: Offset(s) }),
-        )
+        EpochCache::from_entries(entries.iter().map(|&(e, s)| EpochEntry {
+            epoch: LeaderEpoch(e),
+            start: Offset(s),
+        }))
     }
 
     fn list(cache: &EpochCache) -> Vec<(i32, i64)> {
-        cache.entries().iter().map(|e| (e.epoch.0, e.start.0)).collect()
+        cache
+            .entries()
+            .iter()
+            .map(|e| (e.epoch.0, e.start.0))
+            .collect()
     }
 
     #[test]

@@ -132,13 +132,31 @@ mod tests {
     #[test]
     fn first_batch_gets_no_entry_and_large_batches_one_each() {
         let mut builder = IndexBuilder::default();
-        assert_eq!(builder.on_batch(0, 5000, 9, 100, 4096), NewEntries::default());
+        assert_eq!(
+            builder.on_batch(0, 5000, 9, 100, 4096),
+            NewEntries::default()
+        );
         let second = builder.on_batch(5000, 5000, 19, 90, 4096);
-        assert_eq!(second, NewEntries { offset: Some((19, 5000)), time: Some((100, 9)) });
+        assert_eq!(
+            second,
+            NewEntries {
+                offset: Some((19, 5000)),
+                time: Some((100, 9))
+            }
+        );
         // The maximum is unchanged: the time index has it already.
         let third = builder.on_batch(10_000, 10, 20, 95, 4096);
-        assert_eq!(third, NewEntries { offset: Some((20, 10_000)), time: None });
-        assert_eq!(builder.on_batch(10_010, 10, 21, 101, 4096), NewEntries::default());
+        assert_eq!(
+            third,
+            NewEntries {
+                offset: Some((20, 10_000)),
+                time: None
+            }
+        );
+        assert_eq!(
+            builder.on_batch(10_010, 10, 21, 101, 4096),
+            NewEntries::default()
+        );
         assert_eq!(builder.take_time_entry(), Some((101, 21)));
         assert_eq!(builder.take_time_entry(), None);
     }

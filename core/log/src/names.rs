@@ -64,10 +64,18 @@ pub fn parse_segment_file(name: &str) -> Option<SegmentFileName<'_>> {
     let offset = Offset(digits.parse().ok()?);
     for suffix in [DELETED_SUFFIX, CLEANED_SUFFIX, SWAP_SUFFIX] {
         if let Some(extension) = rest.strip_suffix(suffix) {
-            return Some(SegmentFileName { offset, extension, suffix });
+            return Some(SegmentFileName {
+                offset,
+                extension,
+                suffix,
+            });
         }
     }
-    Some(SegmentFileName { offset, extension: rest, suffix: "" })
+    Some(SegmentFileName {
+        offset,
+        extension: rest,
+        suffix: "",
+    })
 }
 
 /// What a directory of a log directory is.
@@ -118,7 +126,10 @@ pub fn transient_partition_dir(
     let rest = format!("-{partition}.{hex}-{state}");
     let keep = topic.len().min(NAME_BYTES_MAX - rest.len());
     // Topic names are ASCII; any other text is cut at a character's end.
-    let keep = (0..=keep).rev().find(|&at| topic.is_char_boundary(at)).unwrap_or(0);
+    let keep = (0..=keep)
+        .rev()
+        .find(|&at| topic.is_char_boundary(at))
+        .unwrap_or(0);
     format!("{}{rest}", &topic[..keep])
 }
 
@@ -142,7 +153,11 @@ pub fn parse_partition_dir(name: &str) -> Option<PartitionDirName<'_>> {
     if topic.is_empty() || partition.is_empty() || !partition.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    Some(PartitionDirName { topic, partition: partition.parse().ok()?, kind })
+    Some(PartitionDirName {
+        topic,
+        partition: partition.parse().ok()?,
+        kind,
+    })
 }
 
 #[cfg(test)]
@@ -156,9 +171,15 @@ mod tests {
             let got = parse_segment_file(name).map(|n| (n.offset.0, n.extension, n.suffix));
             assert_eq!(got, want, "{name}");
         };
-        check("00000000000000000053.timeindex", Some((53, "timeindex", "")));
+        check(
+            "00000000000000000053.timeindex",
+            Some((53, "timeindex", "")),
+        );
         check("00000000000000000053.log.swap", Some((53, "log", ".swap")));
-        check("09223372036854775807.log.deleted", Some((i64::MAX, "log", ".deleted")));
+        check(
+            "09223372036854775807.log.deleted",
+            Some((i64::MAX, "log", ".deleted")),
+        );
         check("09223372036854775808.log", None);
         check("53.log", None);
         check("leader-epoch-checkpoint", None);
@@ -177,11 +198,23 @@ mod tests {
         ] {
             let name = transient_partition_dir(topic, 7, id, kind);
             let parsed = parse_partition_dir(&name).unwrap();
-            assert_eq!((parsed.topic, parsed.partition, parsed.kind), (topic, 7, kind), "{name}");
+            assert_eq!(
+                (parsed.topic, parsed.partition, parsed.kind),
+                (topic, 7, kind),
+                "{name}"
+            );
         }
         let long = transient_partition_dir(&"t".repeat(249), 12, id, PartitionDirKind::Delete);
         assert_eq!(long.len(), 255);
-        for name in ["nodash", "-1", "t-", "t-x", "t--1x", "remote-log-index-cache", "t-99999999999"] {
+        for name in [
+            "nodash",
+            "-1",
+            "t-",
+            "t-x",
+            "t--1x",
+            "remote-log-index-cache",
+            "t-99999999999",
+        ] {
             assert_eq!(parse_partition_dir(name), None, "{name}");
         }
     }

@@ -24,7 +24,10 @@ impl OffsetEntry {
     pub fn new(base: Offset, last_offset: Offset, position: u32) -> Option<Self> {
         let relative_offset = relative(base, last_offset)?;
         i32::try_from(position).ok()?;
-        Some(Self { relative_offset, position })
+        Some(Self {
+            relative_offset,
+            position,
+        })
     }
 
     /// The bytes in the file.
@@ -62,7 +65,9 @@ impl OffsetEntry {
 #[must_use]
 pub fn relative(base: Offset, offset: Offset) -> Option<u32> {
     let relative = offset.0.checked_sub(base.0)?;
-    i32::try_from(relative).ok().and_then(|r| u32::try_from(r).ok())
+    i32::try_from(relative)
+        .ok()
+        .and_then(|r| u32::try_from(r).ok())
 }
 
 /// How many entries an index file of at most `max_bytes` holds.
@@ -79,14 +84,20 @@ mod tests {
     fn bytes_are_kafkas() {
         // Second entry of an .index file that Apache Kafka wrote: relative offset 6, position 2211.
         let bytes = [0x00, 0x00, 0x00, 0x06, 0x00, 0x00, 0x08, 0xa3];
-        let entry = OffsetEntry { relative_offset: 6, position: 0x8a3 };
+        let entry = OffsetEntry {
+            relative_offset: 6,
+            position: 0x8a3,
+        };
         assert_eq!(OffsetEntry::from_bytes(&bytes), entry);
         assert_eq!(entry.to_bytes(), bytes);
     }
 
     #[test]
     fn entries_grow_and_stay_within_the_log() {
-        let entry = |relative_offset, position| OffsetEntry { relative_offset, position };
+        let entry = |relative_offset, position| OffsetEntry {
+            relative_offset,
+            position,
+        };
         let check = |previous: Option<(u32, u32)>, next: (u32, u32), want| {
             let previous = previous.map(|(o, p)| entry(o, p));
             let got = entry(next.0, next.1).follows(previous.as_ref(), 1000);
@@ -106,7 +117,10 @@ mod tests {
     fn relative_offsets_fit_31_bits() {
         assert_eq!(relative(Offset(10), Offset(10)), Some(0));
         assert_eq!(relative(Offset(10), Offset(9)), None);
-        assert_eq!(relative(Offset(0), Offset(i64::from(i32::MAX))), Some(i32::MAX.unsigned_abs()));
+        assert_eq!(
+            relative(Offset(0), Offset(i64::from(i32::MAX))),
+            Some(i32::MAX.unsigned_abs())
+        );
         assert_eq!(relative(Offset(0), Offset(1 << 31)), None);
         assert_eq!(relative(Offset(i64::MIN), Offset(i64::MAX)), None);
     }

@@ -52,7 +52,10 @@ pub fn plan<E>(
     mut largest_timestamp: impl FnMut(usize) -> Result<WallMillis, E>,
 ) -> Result<Option<RetentionPlan>, E> {
     // What may go at all.
-    let mut deletable = segments.iter().take_while(|s| s.end <= high_watermark).count();
+    let mut deletable = segments
+        .iter()
+        .take_while(|s| s.end <= high_watermark)
+        .count();
     if deletable == segments.len() && segments.last().is_some_and(|active| active.bytes == 0) {
         deletable -= 1;
     }
@@ -104,8 +107,16 @@ mod tests {
 
     /// Four segments of ten records and 100 bytes, the last with 50; record time is 10 ms per offset.
     fn segments() -> Vec<SegmentFacts> {
-        let segment = |bytes, end| SegmentFacts { bytes, end: Offset(end) };
-        vec![segment(100, 10), segment(100, 20), segment(100, 30), segment(50, 35)]
+        let segment = |bytes, end| SegmentFacts {
+            bytes,
+            end: Offset(end),
+        };
+        vec![
+            segment(100, 10),
+            segment(100, 20),
+            segment(100, 30),
+            segment(50, 35),
+        ]
     }
 
     fn check(
@@ -119,11 +130,19 @@ mod tests {
         let largest = |i: usize| Ok::<_, ()>(WallMillis((segments[i].end.0 - 1) * 10));
         let (start, high) = (Offset(log_start), Offset(high_watermark));
         let plan = plan(&segments, start, high, config, WallMillis(now), largest).unwrap();
-        assert_eq!(plan.map(|p| (p.count, p.reason)), want, "{log_start} {high_watermark} {now}");
+        assert_eq!(
+            plan.map(|p| (p.count, p.reason)),
+            want,
+            "{log_start} {high_watermark} {now}"
+        );
     }
 
     fn config(ms: i64, bytes: i64) -> LogConfig {
-        LogConfig { retention_ms: ms, retention_bytes: bytes, ..LogConfig::default() }
+        LogConfig {
+            retention_ms: ms,
+            retention_bytes: bytes,
+            ..LogConfig::default()
+        }
     }
 
     #[test]
@@ -148,15 +167,30 @@ mod tests {
 
     #[test]
     fn nothing_goes_past_the_high_watermark() {
-        check(0, 29, 9999, &config(1000, -1), Some((2, RetentionReason::Time)));
+        check(
+            0,
+            29,
+            9999,
+            &config(1000, -1),
+            Some((2, RetentionReason::Time)),
+        );
         check(0, 9, 9999, &config(1000, 0), None);
-        check(30, 15, 0, &config(-1, -1), Some((1, RetentionReason::LogStart)));
+        check(
+            30,
+            15,
+            0,
+            &config(-1, -1),
+            Some((1, RetentionReason::LogStart)),
+        );
     }
 
     #[test]
     fn records_below_the_log_start_go_under_every_policy() {
         let mut compact = config(10, 0);
-        compact.cleanup_policy = CleanupPolicy { delete: false, compact: true };
+        compact.cleanup_policy = CleanupPolicy {
+            delete: false,
+            compact: true,
+        };
         check(25, 35, 9999, &compact, Some((2, RetentionReason::LogStart)));
         check(35, 35, 9999, &compact, Some((3, RetentionReason::LogStart)));
         check(0, 35, 9999, &compact, None);
@@ -164,11 +198,17 @@ mod tests {
 
     #[test]
     fn an_empty_active_segment_stays() {
-        let empty = [SegmentFacts { bytes: 0, end: Offset(35) }];
+        let empty = [SegmentFacts {
+            bytes: 0,
+            end: Offset(35),
+        }];
         let late = WallMillis(i64::MAX);
         let largest = |_| Ok::<_, ()>(WallMillis(0));
         let got = plan(&empty, Offset(0), Offset(35), &config(0, 0), late, largest);
         assert_eq!(got, Ok(None));
-        assert_eq!(plan(&[], Offset(0), Offset(0), &config(0, 0), late, largest), Ok(None));
+        assert_eq!(
+            plan(&[], Offset(0), Offset(0), &config(0, 0), late, largest),
+            Ok(None)
+        );
     }
 }

@@ -77,7 +77,8 @@ impl ActiveSegment {
         // The last place of the time index is kept for the closing entry.
         let time_max = entries_max(config.segment_index_bytes, time_index::ENTRY_BYTES);
         if self.bytes > 0
-            && (self.offset_entries >= offset_max || self.time_entries >= time_max.saturating_sub(1))
+            && (self.offset_entries >= offset_max
+                || self.time_entries >= time_max.saturating_sub(1))
         {
             return Some(RollReason::IndexFull);
         }
@@ -123,7 +124,11 @@ mod tests {
         }
     }
 
-    const IN: Incoming = Incoming { bytes: 100, max_timestamp: 60, last_offset: Offset(200) };
+    const IN: Incoming = Incoming {
+        bytes: 100,
+        max_timestamp: 60,
+        last_offset: Offset(200),
+    };
 
     #[test]
     fn each_limit_closes_the_segment_one_past_its_edge() {
@@ -133,29 +138,106 @@ mod tests {
         };
         check(segment(), IN, 60, None);
         check(segment(), Incoming { bytes: 1000, ..IN }, 60, None);
-        check(segment(), Incoming { bytes: 1001, ..IN }, 60, Some(RollReason::Size));
-        check(segment(), Incoming { max_timestamp: 550, ..IN }, 60, None);
-        check(segment(), Incoming { max_timestamp: 551, ..IN }, 60, Some(RollReason::Age));
+        check(
+            segment(),
+            Incoming { bytes: 1001, ..IN },
+            60,
+            Some(RollReason::Size),
+        );
+        check(
+            segment(),
+            Incoming {
+                max_timestamp: 550,
+                ..IN
+            },
+            60,
+            None,
+        );
+        check(
+            segment(),
+            Incoming {
+                max_timestamp: 551,
+                ..IN
+            },
+            60,
+            Some(RollReason::Age),
+        );
         // Record time counts, not the clock.
         check(segment(), IN, 1_000_000, None);
-        let timeless = ActiveSegment { first_timestamp: None, ..segment() };
+        let timeless = ActiveSegment {
+            first_timestamp: None,
+            ..segment()
+        };
         check(timeless, IN, 510, None);
         check(timeless, IN, 511, Some(RollReason::Age));
-        check(ActiveSegment { jitter_ms: 100, ..timeless }, IN, 411, Some(RollReason::Age));
-        check(ActiveSegment { offset_entries: 10, ..segment() }, IN, 60, Some(RollReason::IndexFull));
-        check(ActiveSegment { time_entries: 4, ..segment() }, IN, 60, None);
-        check(ActiveSegment { time_entries: 5, ..segment() }, IN, 60, Some(RollReason::IndexFull));
+        check(
+            ActiveSegment {
+                jitter_ms: 100,
+                ..timeless
+            },
+            IN,
+            411,
+            Some(RollReason::Age),
+        );
+        check(
+            ActiveSegment {
+                offset_entries: 10,
+                ..segment()
+            },
+            IN,
+            60,
+            Some(RollReason::IndexFull),
+        );
+        check(
+            ActiveSegment {
+                time_entries: 4,
+                ..segment()
+            },
+            IN,
+            60,
+            None,
+        );
+        check(
+            ActiveSegment {
+                time_entries: 5,
+                ..segment()
+            },
+            IN,
+            60,
+            Some(RollReason::IndexFull),
+        );
         let last = 100 + i64::from(i32::MAX);
-        check(segment(), Incoming { last_offset: Offset(last), ..IN }, 60, None);
-        let over = Incoming { last_offset: Offset(last + 1), ..IN };
+        check(
+            segment(),
+            Incoming {
+                last_offset: Offset(last),
+                ..IN
+            },
+            60,
+            None,
+        );
+        let over = Incoming {
+            last_offset: Offset(last + 1),
+            ..IN
+        };
         check(segment(), over, 60, Some(RollReason::OffsetRange));
     }
 
     #[test]
     fn an_empty_segment_takes_a_batch_of_any_size() {
-        let empty = ActiveSegment { bytes: 0, first_timestamp: None, ..segment() };
-        let huge = Incoming { bytes: SEGMENT_BYTES_MAX, ..IN };
-        assert_eq!(empty.roll_reason(&huge, &config(), WallMillis(1_000_000)), None);
+        let empty = ActiveSegment {
+            bytes: 0,
+            first_timestamp: None,
+            ..segment()
+        };
+        let huge = Incoming {
+            bytes: SEGMENT_BYTES_MAX,
+            ..IN
+        };
+        assert_eq!(
+            empty.roll_reason(&huge, &config(), WallMillis(1_000_000)),
+            None
+        );
     }
 
     #[test]

@@ -23,7 +23,10 @@ impl TimeEntry {
     /// The entry of a batch; `None` if its offset is out of an entry's range.
     #[must_use]
     pub fn new(base: Offset, timestamp: i64, offset: Offset) -> Option<Self> {
-        Some(Self { timestamp, relative_offset: relative(base, offset)? })
+        Some(Self {
+            timestamp,
+            relative_offset: relative(base, offset)?,
+        })
     }
 
     /// The bytes in the file.
@@ -71,14 +74,20 @@ mod tests {
             0x00, 0x00, 0x01, 0x8b, 0xcf, 0xe5, 0xc4, 0xcd, // timestamp 1700000023757
             0x00, 0x00, 0x00, 0x03, // relative offset 3
         ];
-        let entry = TimeEntry { timestamp: 1_700_000_023_757, relative_offset: 3 };
+        let entry = TimeEntry {
+            timestamp: 1_700_000_023_757,
+            relative_offset: 3,
+        };
         assert_eq!(TimeEntry::from_bytes(&bytes), entry);
         assert_eq!(entry.to_bytes(), bytes);
     }
 
     #[test]
     fn timestamps_grow_and_offsets_do_not_fall() {
-        let entry = |timestamp, relative_offset| TimeEntry { timestamp, relative_offset };
+        let entry = |timestamp, relative_offset| TimeEntry {
+            timestamp,
+            relative_offset,
+        };
         assert!(entry(5, 1).follows(None));
         assert!(entry(6, 1).follows(Some(&entry(5, 1))));
         assert!(!entry(5, 2).follows(Some(&entry(5, 1))));

@@ -27,8 +27,12 @@ impl AbortedTxn {
     #[must_use]
     pub fn to_bytes(self) -> [u8; ENTRY_BYTES] {
         let mut bytes = [0; ENTRY_BYTES];
-        let fields =
-            [self.producer_id.0, self.first_offset.0, self.last_offset.0, self.last_stable_offset.0];
+        let fields = [
+            self.producer_id.0,
+            self.first_offset.0,
+            self.last_offset.0,
+            self.last_stable_offset.0,
+        ];
         for (chunk, field) in bytes[2..].chunks_exact_mut(8).zip(fields) {
             chunk.copy_from_slice(&field.to_be_bytes());
         }
@@ -42,9 +46,9 @@ impl AbortedTxn {
         if version != [0, 0] {
             return None;
         }
-        let mut fields = fields.chunks_exact(8).map(|chunk| {
-            i64::from_be_bytes(chunk.try_into().expect("a chunk has 8 bytes"))
-        });
+        let mut fields = fields
+            .chunks_exact(8)
+            .map(|chunk| i64::from_be_bytes(chunk.try_into().expect("a chunk has 8 bytes")));
         let mut next = || fields.next().expect("32 bytes are four fields");
         Some(Self {
             producer_id: ProducerId(next()),
