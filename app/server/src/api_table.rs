@@ -8,7 +8,7 @@ use ottla_protocol::{ApiKey, Reader, messages};
 
 use crate::handlers;
 use crate::node::Node;
-use crate::reply::{self, Close, PendingAnswer};
+use crate::reply::{self, Close, PendingAnswer, ReplyTo};
 use crate::session::{ListenerRole, Session};
 
 /// One request, as its handler sees it.
@@ -24,9 +24,19 @@ pub(crate) struct RequestContext {
     pub(crate) version: i16,
     /// Comes back in the response.
     pub(crate) correlation_id: i32,
+    /// What the client calls itself.
+    pub(crate) client_id: Option<Arc<str>>,
 }
 
 impl RequestContext {
+    fn reply_to(&self) -> ReplyTo {
+        ReplyTo {
+            api: self.api,
+            version: self.version,
+            correlation_id: self.correlation_id,
+        }
+    }
+
     fn bad_body(&self) -> Close {
         Close::BadBody {
             api: self.api,
@@ -36,7 +46,18 @@ impl RequestContext {
 }
 
 /// Decodes a body and starts its handler.
-type Start = fn(RequestContext, &[u8]) -> Result<PendingAnswer, Close>;
+pub(crate) type Start = fn(RequestContext, &[u8]) -> Result<PendingAnswer, Close>;
+
+/// How an API is served.
+#[derive(Clone, Copy)]
+pub(crate) enum How {
+    /// By `handlers/produce.rs`, without a future.
+    Produce,
+    /// By `handlers/fetch.rs`, without a future.
+    Fetch,
+    /// By a handler's future.
+    Handler(Start),
+}
 
 /// An API that is served.
 pub(crate) struct ApiRow {
@@ -47,7 +68,7 @@ pub(crate) struct ApiRow {
     pub(crate) announced_from: i16,
     pub(crate) broker: bool,
     pub(crate) controller: bool,
-    pub(crate) start: Start,
+    pub(crate) how: How,
 }
 
 impl ApiRow {
@@ -60,17 +81,36 @@ impl ApiRow {
     }
 }
 
+const PRODUCE: ApiRow = ApiRow {
+    key: ApiKey::Produce,
+    versions: Versions { min: 3, max: 13 },
+    // Some clients do not speak to a broker that does not announce the oldest versions (KAFKA-18659).
+    announced_from: 0,
+    broker: true,
+    controller: false,
+    how: How::Produce,
+};
+
+const FETCH: ApiRow = ApiRow {
+    key: ApiKey::Fetch,
+    versions: Versions { min: 4, max: 18 },
+    announced_from: 4,
+    broker: true,
+    controller: false,
+    how: How::Fetch,
+};
+
 macro_rules! api_table {
     ($($key:ident $min:literal..=$max:literal $request:ident $module:ident
         [broker: $broker:literal, controller: $controller:literal];)*) => {
         /// Every API that is served, by key.
-        pub(crate) const API_TABLE: &[ApiRow] = &[$(ApiRow {
+        pub(crate) const API_TABLE: &[ApiRow] = &[PRODUCE, FETCH, $(ApiRow {
             key: ApiKey::$key,
             versions: Versions { min: $min, max: $max },
             announced_from: $min,
             broker: $broker,
             controller: $controller,
-            start: |ctx, body| {
+            how: How::Handler(|ctx, body| {
                 // Bytes left over after the body are ignored, as in Kafka.
                 let request = messages::$request::decode(&mut Reader::new(body), ctx.version)
                     .map_err(|error| {
@@ -80,17 +120,18 @@ macro_rules! api_table {
                 Ok(Box::pin(async move {
                     let response = handlers::$module::handle(&ctx, request).await;
                     let version = ctx.version;
-                    reply::encode(ctx.api, version, ctx.correlation_id, |w| {
-                        response.encode(w, version)
-                    })
+                    reply::encode(ctx.reply_to(), |w| response.encode(w, version))
                 }))
-            },
+            }),
         },)*];
     };
 }
 
 api_table! {
+    ListOffsets 1..=11 ListOffsetsRequest list_offsets [broker: true, controller: false];
     ApiVersions 0..=5 ApiVersionsRequest api_versions [broker: true, controller: true];
+    OffsetForLeaderEpoch 2..=4 OffsetForLeaderEpochRequest offset_for_leader_epoch
+        [broker: true, controller: false];
 }
 
 /// The row of an API, if it is served.

@@ -3,21 +3,23 @@
 //! Every frame that has arrived is started before one write answers them all. The task sleeps when
 //! nothing arrived, nothing became ready and the socket takes no more.
 
+use std::cell::Cell;
 use std::future::Future;
-use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use ottla_net::{ConnectionPermit, FrameReader, OutQueue, ReadError};
+use ottla_net::{ConnectionPermit, FrameReader, OutQueue, ReadError, Taken};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::dispatch::dispatch;
+use crate::dispatch::{Arrival, Dispatched, dispatch};
+use crate::in_flight::InFlight;
 use crate::node::Node;
-use crate::reply::{Close, ReplyQueue};
+use crate::reply::Close;
 use crate::session::Session;
+use crate::waiters::{Signal, Wake};
 
 /// Bytes of answers that wait for a peer to read. Above it no more requests are read.
 const QUEUED_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -30,8 +32,13 @@ pub(crate) struct Connection {
     session: Arc<Session>,
     stream: TcpStream,
     reader: FrameReader,
-    replies: ReplyQueue,
+    in_flight: InFlight,
     out: OutQueue,
+    /// Fired by partitions when acknowledgements or records that a request waits for may be there.
+    signal: Arc<Signal>,
+    wake: Arc<dyn Wake>,
+    /// Whether a frame was kept back until the requests before it are answered.
+    kept_back: bool,
     /// Why it is over as soon as what is ready was sent.
     closing: Option<Close>,
     last_active: Instant,
@@ -68,13 +75,18 @@ impl Connection {
         let timer = Box::pin(sleep_until(
             now + Duration::from_millis(node.limits.idle_ms),
         ));
+        let signal = Arc::new(Signal::default());
+        let wake = Arc::clone(&signal) as Arc<dyn Wake>;
         Self {
             node,
             session,
             stream,
             reader,
-            replies: ReplyQueue::default(),
+            in_flight: InFlight::default(),
             out: OutQueue::default(),
+            signal,
+            wake,
+            kept_back: false,
             closing: None,
             last_active: now,
             frame_begun: None,
@@ -86,7 +98,8 @@ impl Connection {
     /// Whether more requests may be read.
     fn may_read(&self) -> bool {
         self.closing.is_none()
-            && self.replies.has_room()
+            && self.in_flight.has_room()
+            && (!self.kept_back || self.in_flight.is_empty())
             && self.out.queued_bytes() < QUEUED_BYTES_MAX
     }
 
@@ -95,61 +108,109 @@ impl Connection {
         let Self {
             node,
             session,
-            replies,
-            closing,
             reader,
             stream,
+            in_flight,
+            out,
+            wake,
+            closing,
+            kept_back,
             ..
         } = self;
+        let started = Cell::new(false);
+        let closing = Cell::from_mut(closing);
+        let waker = cx.waker().clone();
+        let mut on_frame = |frame: &[u8]| {
+            let arrival = Arrival {
+                node,
+                session,
+                wake,
+                waker: &waker,
+                in_flight,
+                out,
+            };
+            match dispatch(arrival, frame) {
+                Ok(Dispatched::Started) => started.set(true),
+                Ok(Dispatched::NotYet) => {
+                    *kept_back = true;
+                    return Taken::NotYet;
+                }
+                Err(close) => closing.set(Some(close)),
+            }
+            if closing.get().is_none()
+                && in_flight.has_room()
+                && out.queued_bytes() < QUEUED_BYTES_MAX
+            {
+                Taken::Next
+            } else {
+                Taken::Last
+            }
+        };
         if reader.is_inside_frame() {
-            // Frames that were kept back when the limit was reached come first.
-            let before = replies.len();
-            reader.drain(&mut |frame| start(node, session, replies, closing, frame))?;
-            if closing.is_some() || replies.len() > before {
+            // Frames that were kept back when a limit was reached come first.
+            reader.drain(&mut on_frame)?;
+            if started.get() || closing.get().is_some() {
                 return Poll::Ready(Ok(())); // They are worked on before anything else is read.
             }
         }
-        reader.poll_read(cx, stream, &mut |frame| {
-            start(node, session, replies, closing, frame)
-        })
+        reader.poll_read(cx, stream, &mut on_frame)
     }
 
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        if let Poll::Ready(end) = self.poll_timer(cx) {
+            return Poll::Ready(end);
+        }
         for _ in 0..READS_PER_TURN {
-            if let Err(close) = self.replies.poll(cx, self.out.bytes_mut()) {
-                self.closing = Some(close);
-            }
+            self.poll_in_flight(cx, None);
             match self.out.poll_flush(cx, &self.stream) {
                 Poll::Ready(Ok(())) | Poll::Pending => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(End::Write(error)),
             }
-            let answered = self.replies.is_empty() && self.out.is_empty();
+            let answered = self.in_flight.is_empty() && self.out.is_empty();
             if let Some(close) = self.closing.filter(|_| answered) {
                 return Poll::Ready(End::Refused(close));
             }
+            if self.in_flight.is_empty() {
+                self.kept_back = false;
+            }
             if !self.may_read() {
-                return self.poll_timer(cx);
+                return Poll::Pending;
             }
             match self.poll_requests(cx) {
                 Poll::Ready(Ok(())) => self.arrived(),
                 Poll::Ready(Err(error)) => return Poll::Ready(End::Read(error)),
-                Poll::Pending => return self.poll_timer(cx),
+                Poll::Pending => return Poll::Pending,
             }
         }
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 
+    /// Works on what was started; `now` is given when a deadline may have passed.
+    fn poll_in_flight(&mut self, cx: &mut Context<'_>, now: Option<Instant>) {
+        // The signal is asked before the requests look, so that no firing between the two is missed.
+        while !self.in_flight.is_empty() {
+            let fired = self.signal.poll_fired(cx).is_ready();
+            if let Err(close) = self.in_flight.poll(cx, &self.wake, now, &mut self.out) {
+                self.closing = Some(close);
+                self.in_flight = InFlight::default();
+            }
+            if !fired {
+                break;
+            }
+        }
+    }
+
     fn arrived(&mut self) {
         self.last_active = Instant::now();
         if !self.reader.is_inside_frame() {
             self.frame_begun = None;
-        } else if self.frame_begun.is_none() {
+        } else if self.frame_begun.is_none() && !self.kept_back {
             self.frame_begun = Some(self.last_active);
-            let deadline = self.deadline();
-            if deadline < self.timer.deadline() {
-                self.timer.as_mut().reset(deadline);
-            }
+        }
+        let deadline = self.deadline();
+        if deadline < self.timer.deadline() {
+            self.timer.as_mut().reset(deadline);
         }
     }
 
@@ -159,21 +220,26 @@ impl Connection {
         let frame = self
             .frame_begun
             .map(|begun| begun + Duration::from_millis(limits.frame_ms));
-        frame.map_or(idle, |frame| frame.min(idle))
+        let mut deadline = frame.map_or(idle, |frame| frame.min(idle));
+        if let Some(first) = self.in_flight.next_deadline() {
+            deadline = deadline.min(first);
+        }
+        deadline
     }
 
-    /// The timer is set anew only when it fires, so that traffic costs no timer.
+    /// The timer is set back only when it fires, so that traffic costs no timer.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         while self.timer.as_mut().poll(cx).is_ready() {
-            let deadline = self.deadline();
-            if deadline <= Instant::now() {
+            let now = Instant::now();
+            self.poll_in_flight(cx, Some(now));
+            if self.deadline() <= now {
                 // While nothing is read, the peer is not to blame; one that waits for an answer is not idle.
                 match self.frame_begun {
                     Some(_) if self.may_read() => return Poll::Ready(End::SlowFrame),
-                    None if self.replies.is_empty() => return Poll::Ready(End::Idle),
+                    None if self.in_flight.is_empty() => return Poll::Ready(End::Idle),
                     begun => {
-                        self.last_active = Instant::now();
-                        self.frame_begun = begun.map(|_| self.last_active);
+                        self.last_active = now;
+                        self.frame_begun = begun.map(|_| now);
                     }
                 }
             }
@@ -181,25 +247,6 @@ impl Connection {
             self.timer.as_mut().reset(deadline);
         }
         Poll::Pending
-    }
-}
-
-/// Starts what a frame asks for; says whether the next one may be started too.
-fn start(
-    node: &Arc<Node>,
-    session: &Arc<Session>,
-    replies: &mut ReplyQueue,
-    closing: &mut Option<Close>,
-    frame: &[u8],
-) -> ControlFlow<()> {
-    match dispatch(node, session, frame) {
-        Ok(pending) => replies.push(pending),
-        Err(close) => *closing = Some(close),
-    }
-    if closing.is_none() && replies.has_room() {
-        ControlFlow::Continue(())
-    } else {
-        ControlFlow::Break(())
     }
 }
 

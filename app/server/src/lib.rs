@@ -5,14 +5,19 @@
 //! order of the requests.
 
 mod api_table;
+pub mod broker;
 mod connection;
 mod dispatch;
+mod error_map;
 mod handlers;
+mod in_flight;
+mod internal_topics;
 pub mod listen;
 pub mod node;
-pub mod quorum;
 pub mod partition;
 pub mod partitions;
+pub mod quorum;
 mod reply;
 pub mod session;
+mod topic_rules;
 mod waiters;

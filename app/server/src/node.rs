@@ -7,6 +7,10 @@ use ottla_base::NodeId;
 use ottla_config::BrokerConfig;
 use ottla_env::{Clock, Rng};
 use ottla_metadata::MetadataImage;
+use ottla_replication::fetch_session::SessionTable;
+use parking_lot::Mutex;
+
+use crate::handlers::fetch::SharedSession;
 
 use crate::partitions::Partitions;
 
@@ -28,6 +32,8 @@ pub struct Node {
     pub image: ArcSwap<MetadataImage>,
     /// The partitions that this node keeps.
     pub partitions: Partitions,
+    /// What consumers asked for before (KIP-227).
+    pub fetch_sessions: Mutex<SessionTable<SharedSession>>,
     /// Limits on connections and requests.
     pub limits: Limits,
 }

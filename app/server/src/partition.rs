@@ -1,11 +1,81 @@
-//! One partition that this node keeps.
+//! One partition that this node keeps: its log, who leads it, who waits for it.
+//!
+//! Everything of a partition is behind one short lock, which is never held across an await or a flush.
+//! What may be decided stands elsewhere: in `ottla_replication::leader` how far the high watermark goes,
+//! in `ottla_log` what a producer may append. Whoever is woken is woken after the lock was released.
+//!
+//! Files: `partition/produce.rs` appends, `partition/read.rs` reads, `partition/upkeep.rs` is asked by the
+//! flusher and the background thread, `partition/assign.rs` takes the controller's decisions.
+
+mod assign;
+mod produce;
+mod read;
+mod upkeep;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
-use ottla_base::{LeaderEpoch, NodeId, Offset, TopicId, WallMillis};
-use ottla_records::BatchBuilder;
+use ottla_base::{LeaderEpoch, NodeId, Offset, TopicId};
+use ottla_config::{BrokerConfig, CommitFlush};
+use ottla_replication::leader::{FlushPolicy, Leader, WriteRefusal};
+use ottla_storage::{AppendError, DirIndex, Flusher, Log, LogDirs, StorageEnv, StorageError};
+use parking_lot::{Mutex, MutexGuard};
 
-use crate::waiters::Wake;
+use crate::topic_rules::TopicRules;
+use crate::waiters::{Waiters, Wake};
+
+pub(crate) use assign::LeaderChange;
+pub(crate) use produce::Acked;
+pub(crate) use read::{OffsetQuery, PartitionRead, ReadAsk};
+
+/// What all partitions of a node use.
+pub struct PartitionEnv {
+    /// `node.id`.
+    pub node_id: NodeId,
+    /// When this node's own copy counts (`ottla.commit.flush`).
+    pub policy: FlushPolicy,
+    /// Disk, open files, time.
+    pub storage: Arc<StorageEnv>,
+    /// The directories.
+    pub dirs: Arc<LogDirs>,
+    /// Makes appends durable.
+    pub flusher: Arc<Flusher>,
+    /// `producer.id.expiration.ms`.
+    producer_expiration_ms: AtomicI64,
+}
+
+impl PartitionEnv {
+    /// What the partitions of a node with this configuration use.
+    #[must_use]
+    pub fn new(
+        config: &BrokerConfig,
+        storage: Arc<StorageEnv>,
+        dirs: Arc<LogDirs>,
+        flusher: Arc<Flusher>,
+    ) -> Self {
+        let policy = match config.ottla.commit_flush {
+            CommitFlush::Alone => FlushPolicy::Alone,
+            CommitFlush::Always => FlushPolicy::Always,
+            CommitFlush::Never => FlushPolicy::Never,
+        };
+        let env = Self {
+            node_id: config.node_id,
+            policy,
+            storage,
+            dirs,
+            flusher,
+            producer_expiration_ms: AtomicI64::new(0),
+        };
+        env.set_producer_expiration(config);
+        env
+    }
+
+    /// Takes `producer.id.expiration.ms` over.
+    pub(crate) fn set_producer_expiration(&self, config: &BrokerConfig) {
+        let ms = i64::from(config.log.producer_id_expiration_ms);
+        self.producer_expiration_ms.store(ms, Ordering::Relaxed);
+    }
+}
 
 /// A partition whose replica this node holds.
 pub struct Partition {
@@ -15,6 +85,29 @@ pub struct Partition {
     pub(crate) topic_id: TopicId,
     /// 0-based index.
     pub(crate) index: i32,
+    /// The directory that its log is in.
+    dir: DirIndex,
+    env: Arc<PartitionEnv>,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// `None` once the partition is deleted or closed.
+    log: Option<Log>,
+    /// Present while this node leads.
+    leader: Option<Leader>,
+    /// Who leads, as the controller decided last.
+    leader_id: NodeId,
+    /// Epoch of that leader.
+    leader_epoch: LeaderEpoch,
+    /// As last known; [`Leader`] has the current one while this node leads.
+    high_watermark: Offset,
+    rules: Arc<TopicRules>,
+    waiters: Waiters,
+    /// Whether the flusher has this partition in its queue.
+    flush_queued: bool,
+    /// End of the log at the last time `flush.messages` was looked at.
+    flush_asked: Offset,
 }
 
 /// What an append gave.
@@ -24,6 +117,10 @@ pub(crate) struct Appended {
     pub(crate) base: Offset,
     /// Offset of the last record.
     pub(crate) last: Offset,
+    /// Epoch of the leader that appended.
+    pub(crate) epoch: LeaderEpoch,
+    /// First offset that can be read.
+    pub(crate) log_start: Offset,
     /// Whether the batch was there already; nothing was written then (KIP-98).
     pub(crate) duplicate: bool,
 }
@@ -49,71 +146,114 @@ pub(crate) enum PartitionRefusal {
     #[error("offset is out of range")]
     OffsetOutOfRange,
     /// Fewer replicas are in sync than `min.insync.replicas` asks.
-    #[error("in-sync replicas are too few")]
-    NotEnoughReplicas,
+    #[error(transparent)]
+    NotEnoughReplicas(#[from] WriteRefusal),
+    /// The log does not take the batch.
+    #[error(transparent)]
+    Append(AppendError),
     /// Records of the topic cannot be deleted by offset.
     #[error("topic is compacted only")]
     PolicyViolation,
-    /// The directory of the log has failed.
+    /// The log, or its directory, has failed.
     #[error("log directory is offline")]
     Storage,
 }
 
 impl Partition {
-    /// Appends records of a coordinator as leader; the answer has to wait for
-    /// [`Self::wait_committed`] of `last + 1`.
-    pub(crate) fn append_records(
-        &self,
-        _batch: BatchBuilder,
-        _now: WallMillis,
-    ) -> Result<Appended, PartitionRefusal> {
-        todo!()
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
     }
 
     /// Every record below it is committed; `None` unless this node leads.
     pub(crate) fn high_watermark(&self) -> Option<Offset> {
-        todo!()
+        self.state().leader.as_ref().map(Leader::high_watermark)
     }
 
     /// First offset that can be read.
     pub(crate) fn log_start(&self) -> Offset {
-        todo!()
+        self.state().log.as_ref().map_or(Offset::ZERO, Log::start)
     }
 
     /// Offset of the next record.
     pub(crate) fn log_end(&self) -> Offset {
-        todo!()
+        self.state().log.as_ref().map_or(Offset::ZERO, Log::end)
     }
 
     /// Epoch under which this node leads; `None` if it does not.
     pub(crate) fn leader_epoch(&self) -> Option<LeaderEpoch> {
-        todo!()
+        self.state().leader.as_ref().map(Leader::epoch)
+    }
+
+    /// Who leads, as the controller decided last, and under which epoch.
+    pub(crate) fn leader(&self) -> (NodeId, LeaderEpoch) {
+        let state = self.state();
+        (state.leader_id, state.leader_epoch)
     }
 
     /// Bytes of the log on disk.
     pub(crate) fn size_bytes(&self) -> u64 {
-        todo!()
+        self.state().log.as_ref().map_or(0, Log::size_bytes)
+    }
+
+    /// The rules of its topic.
+    pub(crate) fn rules(&self) -> Arc<TopicRules> {
+        Arc::clone(&self.state().rules)
     }
 
     /// Wakes `wake` once the high watermark reaches `offset`, or this node does not lead any more;
     /// `true` if that is so already.
-    pub(crate) fn wait_committed(&self, _offset: Offset, _wake: &Arc<dyn Wake>) -> bool {
-        todo!()
+    pub(crate) fn wait_committed(&self, offset: Offset, wake: &Arc<dyn Wake>) -> bool {
+        let mut state = self.state();
+        match &state.leader {
+            Some(leader) if leader.high_watermark() < offset => {
+                state.waiters.add(offset, wake);
+                false
+            }
+            _ => true,
+        }
     }
 
-    /// Committed bytes for a coordinator that loads: whole batches from the one that holds `from`, at
-    /// most `max_bytes` but at least one batch; `None` at the high watermark.
-    pub(crate) fn read_committed_bytes(
-        &self,
-        _from: Offset,
-        _max_bytes: u32,
-    ) -> Result<Option<Vec<u8>>, PartitionRefusal> {
-        todo!()
+    /// Deals with a fault of the disk, outside the lock: the directory goes offline, as in Kafka.
+    fn storage_failed(&self, error: &StorageError) {
+        if self.env.dirs.mark_offline(self.dir, error) {
+            tracing::error!(
+                topic = &*self.topic,
+                partition = self.index,
+                %error,
+                "a log directory failed and is taken offline"
+            );
+        }
+    }
+}
+
+impl State {
+    /// The log and the leader's view of it, if this node leads.
+    fn leading(&mut self) -> Result<(&mut Log, &mut Leader), PartitionRefusal> {
+        let not_leader = PartitionRefusal::NotLeader {
+            leader: self.leader_id,
+            epoch: self.leader_epoch,
+        };
+        match (&mut self.log, &mut self.leader) {
+            (Some(log), Some(leader)) => Ok((log, leader)),
+            _ => Err(not_leader),
+        }
     }
 
-    /// Moves the log start to `to`, -1 for the high watermark (DeleteRecords); durable when it returns.
-    /// Blocks for a flush: not for worker threads.
-    pub(crate) fn delete_records(&self, _to: i64) -> Result<Offset, PartitionRefusal> {
-        todo!()
+    /// Checks the leader epoch that a client names; -1 names none (KIP-320).
+    fn check_epoch(&self, named: i32) -> Result<(), PartitionRefusal> {
+        let current = self.leader_epoch;
+        match named.cmp(&current.0) {
+            _ if named < 0 => Ok(()),
+            std::cmp::Ordering::Less => Err(PartitionRefusal::FencedLeaderEpoch(current)),
+            std::cmp::Ordering::Greater => Err(PartitionRefusal::UnknownLeaderEpoch(current)),
+            std::cmp::Ordering::Equal => Ok(()),
+        }
+    }
+
+    /// Takes out those whom a new high watermark concerns.
+    fn take_woken(&mut self, moved: Option<Offset>, woken: &mut Vec<Arc<dyn Wake>>) {
+        if let Some(high_watermark) = moved {
+            self.waiters.take_reached(high_watermark, woken);
+        }
     }
 }

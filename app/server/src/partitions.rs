@@ -7,6 +7,7 @@ use ottla_base::TopicId;
 use rpds::RedBlackTreeMapSync;
 
 use crate::partition::Partition;
+use crate::topic_rules::TopicRules;
 
 /// The partitions of one topic, by index; `None` where this node holds no replica.
 pub(crate) struct TopicPartitions {
@@ -28,6 +29,15 @@ pub struct Partitions {
 }
 
 impl TopicPartitions {
+    /// The rules of the topic, from any of its partitions.
+    pub(crate) fn any_rules(&self) -> Option<Arc<TopicRules>> {
+        self.partitions
+            .iter()
+            .flatten()
+            .next()
+            .map(|partition| partition.rules())
+    }
+
     fn partition(&self, index: i32) -> Option<Arc<Partition>> {
         let index = usize::try_from(index).ok()?;
         self.partitions.get(index)?.clone()
@@ -43,11 +53,6 @@ impl Partitions {
     /// The partition `index` of the topic with that id.
     pub(crate) fn by_id(&self, topic: TopicId, index: i32) -> Option<Arc<Partition>> {
         self.table.load().by_id.get(&topic)?.partition(index)
-    }
-
-    /// The partitions of the topic named `topic`.
-    pub(crate) fn topic(&self, topic: &str) -> Option<Arc<TopicPartitions>> {
-        self.table.load().by_name.get(topic).cloned()
     }
 
     /// The partitions of the topic with that id.

@@ -12,10 +12,12 @@ use ottla_metadata::MetadataImage;
 use ottla_net::{ConnectionCounter, ConnectionLimits, SocketOptions, bind};
 use ottla_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
 use ottla_protocol::{ApiKey, ErrorCode, Reader, Writer, frame, header};
+use ottla_replication::fetch_session::{SessionLimits, SessionTable};
 use ottla_server::listen;
 use ottla_server::node::{Limits, Node};
 use ottla_server::partitions::Partitions;
 use ottla_server::session::{ListenerInfo, ListenerRole};
+use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -61,6 +63,10 @@ fn with_node<T>(limits: Limits, body: impl AsyncFnOnce(SocketAddr) -> T) -> T {
             config: ArcSwap::new(config),
             image: ArcSwap::from_pointee(MetadataImage::default()),
             partitions: Partitions::default(),
+            fetch_sessions: Mutex::new(SessionTable::new(SessionLimits {
+                slots: 10,
+                eviction_ms: 120_000,
+            })),
             limits,
         });
         let info = ListenerInfo {

@@ -6,10 +6,11 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::ops::ControlFlow;
 use std::task::{Context, Poll, ready};
 
+use rustix::net::RecvFlags;
 use thiserror::Error;
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use crate::pool;
@@ -48,8 +49,19 @@ pub enum ReadError {
     Io(#[from] io::Error),
 }
 
-/// What becomes of the rest after a frame was handled: go on, or keep it for later.
-pub type OnFrame<'a> = dyn FnMut(&[u8]) -> ControlFlow<()> + 'a;
+/// What was done with a frame, and whether the next one may follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// It was handled; the next one may follow.
+    Next,
+    /// It was handled; the next one is to be kept for later.
+    Last,
+    /// It has to wait itself; it is handed out again by [`FrameReader::drain`].
+    NotYet,
+}
+
+/// Handles one frame.
+pub type OnFrame<'a> = dyn FnMut(&[u8]) -> Taken + 'a;
 
 /// Cuts the bytes of one connection into frames.
 #[derive(Debug)]
@@ -130,7 +142,7 @@ impl FrameReader {
         on_frame: &mut OnFrame<'_>,
     ) -> Result<(), ReadError> {
         SHARED.with_borrow_mut(|shared| {
-            let read = stream.try_read(shared)?;
+            let read = read_some(stream, shared)?;
             if read == 0 {
                 return Err(ReadError::Closed(false));
             }
@@ -159,6 +171,25 @@ impl FrameReader {
             return Err(ReadError::Closed(true));
         }
         self.drain(on_frame)
+    }
+}
+
+/// Reads what the socket has. A read that did not fill `buf` has emptied the socket, so the next look at
+/// the socket is left to the moment when the system says that more came: that saves a call per request.
+fn read_some(stream: &TcpStream, buf: &mut [u8]) -> io::Result<usize> {
+    let mut read = 0;
+    let result = stream.try_io(Interest::READABLE, || {
+        let (taken, _) = rustix::net::recv(stream, &mut *buf, RecvFlags::DONTWAIT)?;
+        read = taken;
+        if (1..buf.len()).contains(&taken) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(())
+    });
+    match result {
+        Err(_) if read > 0 => Ok(read),
+        Err(error) => Err(error),
+        Ok(()) => Ok(read),
     }
 }
 
@@ -193,8 +224,11 @@ fn cut(bytes: &[u8], max: usize, on_frame: &mut OnFrame<'_>) -> (usize, Result<(
             _ => return (used, Err(ReadError::NotPositive(length))),
         };
         let Some(frame) = rest.get(..size) else { break };
-        used += LENGTH + size;
-        if on_frame(frame).is_break() {
+        let taken = on_frame(frame);
+        if taken != Taken::NotYet {
+            used += LENGTH + size;
+        }
+        if taken != Taken::Next {
             break;
         }
     }
@@ -209,7 +243,7 @@ mod tests {
         let mut found = Vec::new();
         let (used, result) = cut(bytes, max, &mut |frame: &[u8]| {
             found.push(frame.to_vec());
-            ControlFlow::Continue(())
+            Taken::Next
         });
         (used, found, result.is_ok())
     }
@@ -231,12 +265,14 @@ mod tests {
     #[test]
     fn stop_keeps_the_frames_behind() {
         let bytes = [0, 0, 0, 1, 1, 0, 0, 0, 1, 2];
-        let mut count = 0;
-        let (used, _) = cut(&bytes, 10, &mut |_: &[u8]| {
-            count += 1;
-            ControlFlow::Break(())
-        });
-        assert_eq!((used, count), (5, 1));
+        for (taken, expected) in [(Taken::Last, 5), (Taken::NotYet, 0)] {
+            let mut count = 0;
+            let (used, _) = cut(&bytes, 10, &mut |_: &[u8]| {
+                count += 1;
+                taken
+            });
+            assert_eq!((used, count), (expected, 1));
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod listener;
 mod out_queue;
 pub mod pool;
 
-pub use frames::{FrameReader, OnFrame, ReadError};
+pub use frames::{FrameReader, OnFrame, ReadError, Taken};
 pub use limits::{ConnectionCounter, ConnectionLimits, ConnectionPermit, TurnedAway};
 pub use listener::{SocketOptions, bind, prepare};
 pub use out_queue::{FileRegion, OutQueue};

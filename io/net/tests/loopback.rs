@@ -3,11 +3,10 @@
 use std::future::poll_fn;
 use std::io::IoSlice;
 use std::net::SocketAddr;
-use std::ops::ControlFlow;
 
 use ottla_disk::OsDisk;
 use ottla_env::{Disk, OpenMode, run_local};
-use ottla_net::{FileRegion, FrameReader, OutQueue, ReadError, SocketOptions, bind};
+use ottla_net::{FileRegion, FrameReader, OutQueue, ReadError, SocketOptions, bind, Taken};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -32,7 +31,7 @@ async fn read_all(stream: &TcpStream, max: usize) -> (Vec<Vec<u8>>, ReadError) {
     loop {
         let mut on_frame = |frame: &[u8]| {
             frames.push(frame.to_vec());
-            ControlFlow::Continue(())
+            Taken::Next
         };
         if let Err(end) = poll_fn(|cx| reader.poll_read(cx, stream, &mut on_frame)).await {
             return (frames, end);

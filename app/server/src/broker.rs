@@ -1,0 +1,3 @@
+//! The broker's side of the cluster metadata.
+
+pub mod apply;

@@ -1,0 +1,98 @@
+//! Which error code of the protocol a refusal gets: the one map from the domain's words to Kafka's.
+//!
+//! Every match is exhaustive, so that a new refusal is a question here and not a surprise on the wire.
+
+use ottla_controller::WireRefusal;
+use ottla_protocol::ErrorCode;
+use ottla_records::validate::ProduceRefusal;
+use ottla_storage::AppendError;
+
+use crate::partition::PartitionRefusal;
+use crate::quorum::DecideError;
+
+/// A refusal as the protocol says it.
+pub(crate) trait WireError {
+    /// Kafka's error code.
+    fn error_code(&self) -> ErrorCode;
+
+    /// The text that goes with the code where the response has a field for it; `None` leaves it to the
+    /// code, and the client shows its own.
+    fn error_message(&self) -> Option<String> {
+        None
+    }
+}
+
+impl WireError for DecideError {
+    fn error_code(&self) -> ErrorCode {
+        match self {
+            Self::Refused(refusal) => refusal.code(),
+            // Clients look for the controller anew and ask again, here or elsewhere.
+            Self::NotController | Self::Stopping => ErrorCode::NotController,
+            // Clients ask again after a pause, which is what a full queue needs.
+            Self::Busy | Self::TimedOut => ErrorCode::RequestTimedOut,
+        }
+    }
+
+    fn error_message(&self) -> Option<String> {
+        match self {
+            Self::Refused(refusal) => refusal.message(),
+            Self::NotController | Self::Stopping | Self::Busy | Self::TimedOut => None,
+        }
+    }
+}
+
+impl WireError for PartitionRefusal {
+    fn error_code(&self) -> ErrorCode {
+        match self {
+            Self::NotLeader { .. } => ErrorCode::NotLeaderOrFollower,
+            Self::FencedLeaderEpoch(_) => ErrorCode::FencedLeaderEpoch,
+            Self::UnknownLeaderEpoch(_) => ErrorCode::UnknownLeaderEpoch,
+            Self::OffsetOutOfRange => ErrorCode::OffsetOutOfRange,
+            Self::NotEnoughReplicas(_) => ErrorCode::NotEnoughReplicas,
+            Self::Append(error) => error.error_code(),
+            Self::PolicyViolation => ErrorCode::PolicyViolation,
+            Self::Storage => ErrorCode::KafkaStorageError,
+        }
+    }
+}
+
+impl WireError for AppendError {
+    fn error_code(&self) -> ErrorCode {
+        match self {
+            Self::OutOfOrderSequence { .. } => ErrorCode::OutOfOrderSequenceNumber,
+            Self::InvalidProducerEpoch { .. } => ErrorCode::InvalidProducerEpoch,
+            Self::TransactionCoordinatorFenced { .. } => ErrorCode::TransactionCoordinatorFenced,
+            Self::InvalidTxnState { .. } => ErrorCode::InvalidTxnState,
+            Self::TooLarge { .. } => ErrorCode::MessageTooLarge,
+            Self::LargerThanSegment { .. } => ErrorCode::RecordListTooLarge,
+            Self::UnexpectedOffset { .. } | Self::Invalid(_) => ErrorCode::InvalidRecord,
+            Self::Corrupt(_) => ErrorCode::CorruptMessage,
+            Self::Storage(_) => ErrorCode::KafkaStorageError,
+        }
+    }
+}
+
+impl WireError for ProduceRefusal {
+    fn error_code(&self) -> ErrorCode {
+        match self {
+            Self::NoBatch
+            | Self::SeveralBatches
+            | Self::OldMagic { .. }
+            | Self::DecompressedTooLarge { .. }
+            | Self::BaseOffset { .. }
+            | Self::RecordCount { .. }
+            | Self::ControlBatch
+            | Self::NoSequence { .. }
+            | Self::RecordFormat(_)
+            | Self::OffsetDelta { .. }
+            | Self::Records { .. }
+            | Self::CannotRebuild(_) => ErrorCode::InvalidRecord,
+            Self::Malformed(_) => ErrorCode::CorruptMessage,
+            Self::ZstdTooEarly => ErrorCode::UnsupportedCompressionType,
+            Self::UnknownCodec { .. } | Self::CorruptStream { .. } => ErrorCode::UnknownServerError,
+            Self::TooLarge { .. } => ErrorCode::MessageTooLarge,
+            Self::LargerThanSegment { .. } => ErrorCode::RecordListTooLarge,
+            Self::Timestamps { .. } => ErrorCode::InvalidTimestamp,
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Appending as leader.
+
+use std::sync::Arc;
+
+use ottla_base::{LeaderEpoch, Offset, WallMillis};
+use ottla_records::BatchBuilder;
+use ottla_records::codec::Compressor;
+use ottla_records::validate::Validated;
+use ottla_records::{BatchHeader, HEADER_SIZE};
+use ottla_replication::Acks;
+use ottla_replication::leader::{FlushPolicy, Leader};
+use ottla_storage::{AppendError, Flushable, LeaderBatch, Log, Origin};
+
+use super::{Appended, Partition, PartitionRefusal, State};
+use crate::waiters::Wake;
+
+/// Whether an append has as many copies as its producer asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Acked {
+    /// Yes.
+    Yes,
+    /// Not yet; whoever asked is woken.
+    NotYet,
+    /// Another leader may have cut it off.
+    LeaderLost,
+}
+
+thread_local! {
+    /// Whom an append wakes; kept so that waking costs no allocation.
+    static WOKEN: std::cell::RefCell<Vec<Arc<dyn Wake>>> = const { std::cell::RefCell::new(Vec::new()) };
+}
+
+/// Runs `body` with an empty list, then wakes everybody that it put in.
+pub(super) fn waking<T>(body: impl FnOnce(&mut Vec<Arc<dyn Wake>>) -> T) -> T {
+    let mut woken = WOKEN.take();
+    let result = body(&mut woken);
+    for wake in woken.drain(..) {
+        wake.wake();
+    }
+    WOKEN.set(woken);
+    result
+}
+
+impl Partition {
+    /// Appends a client's batch that was checked against the topic's rules.
+    pub(crate) fn append_client(
+        self: &Arc<Self>,
+        batch: &Validated<'_>,
+        acks: Acks,
+        now: WallMillis,
+    ) -> Result<Appended, PartitionRefusal> {
+        let leader_batch = |epoch| LeaderBatch {
+            header: batch.header,
+            payload: batch.payload.as_slice(),
+            epoch,
+            origin: Origin::Client,
+            now,
+        };
+        self.append(acks == Acks::AllInSync, leader_batch)
+    }
+
+    /// Appends records of a coordinator as leader; the answer has to wait for
+    /// [`Self::wait_committed`] of `last + 1`.
+    pub(crate) fn append_records(
+        self: &Arc<Self>,
+        batch: BatchBuilder,
+        now: WallMillis,
+    ) -> Result<Appended, PartitionRefusal> {
+        let mut bytes = Vec::new();
+        let header = batch
+            .build_into(&mut Compressor::new(), &mut bytes)
+            .map_err(|_| {
+                PartitionRefusal::Append(AppendError::Invalid("records do not fit a batch"))
+            })?;
+        self.append_built(&header, bytes.get(HEADER_SIZE..).unwrap_or_default(), now)
+    }
+
+    fn append_built(
+        self: &Arc<Self>,
+        header: &BatchHeader,
+        payload: &[u8],
+        now: WallMillis,
+    ) -> Result<Appended, PartitionRefusal> {
+        self.append(true, |epoch| LeaderBatch {
+            header: *header,
+            payload,
+            epoch,
+            origin: Origin::Coordinator,
+            now,
+        })
+    }
+
+    fn append<'b>(
+        self: &Arc<Self>,
+        all_in_sync: bool,
+        batch: impl FnOnce(LeaderEpoch) -> LeaderBatch<'b>,
+    ) -> Result<Appended, PartitionRefusal> {
+        let result = waking(|woken| {
+            let mut state = self.state();
+            let min_insync_replicas = state.rules.min_insync_replicas;
+            let (log, leader) = state.leading()?;
+            if all_in_sync {
+                leader.check_write(min_insync_replicas)?;
+            }
+            let epoch = leader.epoch();
+            let appended = log.append(batch(epoch)).map_err(PartitionRefusal::Append)?;
+            let appended = Appended {
+                base: appended.base,
+                last: appended.last,
+                epoch,
+                log_start: log.start(),
+                duplicate: appended.duplicate,
+            };
+            let end = log.end();
+            let moved = leader.on_append(end);
+            state.take_woken(moved, woken);
+            let must_flush = !state.flush_queued && state.needs_flush(self.env.policy, end);
+            state.flush_queued |= must_flush;
+            drop(state);
+            if must_flush {
+                let this: Arc<dyn Flushable> = Arc::<Self>::clone(self);
+                self.env.flusher.submit(this);
+            }
+            Ok(appended)
+        });
+        if let Err(PartitionRefusal::Append(AppendError::Storage(error))) = &result {
+            self.storage_failed(error);
+        }
+        result
+    }
+
+    /// Whether everything up to `last`, appended under `epoch`, has as many copies as acks=all asks.
+    /// `wake` is woken when a `NotYet` may have changed.
+    pub(crate) fn acked(&self, last: Offset, epoch: LeaderEpoch, wake: &Arc<dyn Wake>) -> Acked {
+        let mut state = self.state();
+        match &state.leader {
+            Some(leader) if leader.epoch() == epoch => {
+                if last < leader.high_watermark() {
+                    Acked::Yes
+                } else {
+                    state.waiters.add(Offset(last.0.saturating_add(1)), wake);
+                    Acked::NotYet
+                }
+            }
+            _ => Acked::LeaderLost,
+        }
+    }
+}
+
+impl State {
+    /// Whether what was just appended is to be flushed soon: because the high watermark waits for it, or
+    /// because `flush.messages` asks for it.
+    fn needs_flush(&mut self, policy: FlushPolicy, end: Offset) -> bool {
+        let alone = self
+            .leader
+            .as_ref()
+            .is_some_and(|leader| leader.assignment().isr.len() == 1);
+        let waits = match self.rules.flush_policy(policy) {
+            FlushPolicy::Always => true,
+            FlushPolicy::Alone => alone,
+            FlushPolicy::Never => false,
+        };
+        if waits {
+            return true;
+        }
+        let flushed = self.log.as_ref().map_or(end, Log::flushed_end);
+        let unflushed = end.0.saturating_sub(flushed.0.max(self.flush_asked.0));
+        let due = unflushed >= self.rules.log.flush_messages;
+        if due {
+            self.flush_asked = end;
+        }
+        due
+    }
+
+    /// Tells the leader how far its log is flushed.
+    pub(super) fn flushed(&mut self, upto: Offset) -> Option<Offset> {
+        self.leader
+            .as_mut()
+            .map(|leader: &mut Leader| leader.on_flush(upto))?
+    }
+}
