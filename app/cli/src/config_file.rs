@@ -8,9 +8,17 @@ use ottla_config::{BrokerConfig, RawConfigs, parse_properties};
 /// Reads and checks a configuration file.
 ///
 /// # Errors
-/// If it cannot be read, or says something that cannot be.
+/// If it cannot be read, or says something that cannot be; the file's name comes first.
 pub(crate) fn load(path: &Path, overrides: &[String]) -> Result<BrokerConfig> {
     build(read(path)?, overrides).with_context(|| path.display().to_string())
+}
+
+/// [`load`] for what does Kafka's tools' work: a wrong value is reported in Kafka's words alone.
+///
+/// # Errors
+/// If the file cannot be read, or says something that cannot be.
+pub(crate) fn load_as_kafka(path: &Path) -> Result<BrokerConfig> {
+    build(read(path)?, &[])
 }
 
 /// The configuration of a node that was given no file, with its data under `data_dir`.

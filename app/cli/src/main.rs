@@ -5,6 +5,7 @@
 
 mod banner;
 mod config_file;
+mod help;
 mod logs;
 mod output;
 mod server_start;
@@ -12,25 +13,15 @@ mod storage;
 
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-/// An Apache Kafka compatible event-streaming platform in one program.
-///
-/// Without a command it starts a node: broker and controller in one, on localhost:9092, with its data in
-/// ./ottla-data.
+/// Apache Kafka in one program.
 #[derive(Debug, Parser)]
 #[command(
     name = "ottla",
     version = concat!(env!("CARGO_PKG_VERSION"), " (speaks Apache Kafka 4.4)"),
-    after_help = "\
-Examples:
-  ottla                                        start a node with its data in ./ottla-data
-  ottla server start server.properties         start a node as the file says
-  ottla storage random-uuid                    make a cluster id
-  ottla storage format --standalone -t ID -c server.properties
-                                               prepare the directories of a node
-
-OTTLA_LOG chooses what is logged, such as OTTLA_LOG=debug or OTTLA_LOG=warn,ottla_server=trace."
+    override_help = help::PAGE,
 )]
 struct Cli {
     #[command(flatten)]
@@ -45,7 +36,7 @@ enum Command {
     #[command(subcommand)]
     Server(ServerCommand),
     /// Prepare and inspect the directories of a node, as kafka-storage does.
-    #[command(subcommand, arg_required_else_help = true)]
+    #[command(subcommand)]
     Storage(storage::StorageCommand),
 }
 
@@ -81,14 +72,17 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints help to standard output and errors to standard error; an error gives 1, as Kafka's tools do.
+/// Prints help to standard output and what is wrong to standard error; an error gives 1, as Kafka's
+/// tools do.
 fn usage(error: &clap::Error) -> ExitCode {
-    let text = error.render();
-    if error.use_stderr() {
-        output::error_styled(&text);
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        output::error_line(error.render().to_string().trim_end());
+        ExitCode::FAILURE
+    } else if error.use_stderr() {
+        output::error_line(&help::sentence(error));
         ExitCode::FAILURE
     } else {
-        output::styled(&text);
+        output::styled(&error.render());
         ExitCode::SUCCESS
     }
 }

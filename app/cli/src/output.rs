@@ -5,7 +5,7 @@
     reason = "a command's answer goes here"
 )]
 
-use std::io::{IsTerminal as _, stderr, stdout};
+use std::io::{IsTerminal as _, stdout};
 
 use clap::builder::StyledStr;
 
@@ -25,14 +25,5 @@ pub(crate) fn styled(text: &StyledStr) {
         print!("{}", text.ansi());
     } else {
         print!("{text}");
-    }
-}
-
-/// Prints what is wrong with a command line, with colours on a terminal.
-pub(crate) fn error_styled(text: &StyledStr) {
-    if stderr().is_terminal() {
-        eprint!("{}", text.ansi());
-    } else {
-        eprint!("{text}");
     }
 }

@@ -55,7 +55,7 @@ struct QuorumArgs {
 /// # Errors
 /// With the sentence for the user.
 pub(crate) fn run(args: Args) -> Result<()> {
-    let config = config_file::load(&args.config, &[])?;
+    let config = config_file::load_as_kafka(&args.config)?;
     if !args.add_scram.is_empty() {
         bail!("--add-scram is not served yet: Ottla cannot keep SCRAM users so far.");
     }

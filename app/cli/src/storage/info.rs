@@ -24,7 +24,7 @@ pub(crate) struct Args {
 /// # Errors
 /// If the configuration cannot be read.
 pub(crate) fn run(args: &Args) -> Result<bool> {
-    let config = config_file::load(&args.config, &[])?;
+    let config = config_file::load_as_kafka(&args.config)?;
     let (lines, well) = report(&OsDisk, &directories(&config));
     for line in lines {
         output::line(&line);

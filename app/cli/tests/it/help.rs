@@ -22,7 +22,7 @@ fn help_is_an_answer_and_a_wrong_line_an_error() {
     ] {
         let (out, err, code) = run(args);
         assert_eq!((err.as_str(), code), ("", Some(0)), "{args:?}");
-        assert!(out.contains("Usage: ottla"), "{args:?}: {out}");
+        assert!(out.contains("ottla"), "{args:?}: {out}");
     }
     for args in [
         &["nonsense"][..],
@@ -32,6 +32,7 @@ fn help_is_an_answer_and_a_wrong_line_an_error() {
         let (out, err, code) = run(args);
         assert_eq!((out.as_str(), code), ("", Some(1)), "{args:?}");
         assert!(err.starts_with("error: "), "{args:?}: {err}");
+        assert_eq!(err.lines().count(), 1, "{args:?}: {err}");
     }
 }
 

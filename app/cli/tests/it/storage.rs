@@ -76,7 +76,7 @@ fn answer(dir: &Path, args: &[&str]) -> Vec<String> {
     };
     let mut lines: Vec<String> = text(&output.stdout).lines().map(mask).collect();
     let errors = text(&output.stderr);
-    if errors.contains("Usage: ") {
+    if errors.starts_with("error: ") || errors.contains("Usage: ") {
         lines.push("! wrong command line".to_owned());
     } else {
         lines.extend(errors.lines().map(|line| format!("! {}", mask(line))));
