@@ -1,22 +1,16 @@
 //! `ottla storage`: what `kafka-storage` does, with its options, output and exit codes.
 
-mod directories;
 mod feature_dependencies;
-mod features;
 mod format;
 mod info;
-mod plan;
 mod random_uuid;
 mod version_mapping;
-mod voters;
-mod write;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::Subcommand;
-use ottla_metadata::MetadataVersion;
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -71,28 +65,6 @@ pub(crate) fn expand_files(args: impl Iterator<Item = OsString>) -> Result<Vec<O
         }
     }
     Ok(expanded)
-}
-
-/// Finds a release by its name: `4.0-IV3`, `4.0` or `4.0.1`.
-///
-/// # Errors
-/// If there is none, with the names that there are.
-fn release(text: &str) -> Result<MetadataVersion> {
-    // The third number of a release does not change its levels.
-    let key = match text.match_indices('.').nth(1) {
-        Some((second, _)) => text.split_at(second).0,
-        None => text,
-    };
-    MetadataVersion::from_name(key).ok_or_else(|| {
-        let names: Vec<&str> = (MetadataVersion::MINIMUM.level()..=MetadataVersion::LATEST.level())
-            .filter_map(MetadataVersion::from_level)
-            .map(MetadataVersion::name)
-            .collect();
-        anyhow::anyhow!(
-            "Unknown metadata.version '{text}'. Supported metadata.version are: {}",
-            names.join(", ")
-        )
-    })
 }
 
 #[cfg(test)]

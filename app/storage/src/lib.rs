@@ -8,6 +8,7 @@ mod dirs;
 mod env;
 mod error;
 mod flusher;
+pub mod format;
 mod log;
 
 pub use background::{AllMaintained, Background, Expired, Intervals, LogOffsets, Maintained};

@@ -5,9 +5,8 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use ottla_disk::OsDisk;
 use ottla_env::{OsRng, SystemClock};
+use ottla_storage::format::{Quorum, Wishes, World, carry_out, plan};
 
-use super::plan::{Quorum, Wishes, plan};
-use super::write::{World, carry_out};
 use crate::{config_file, output};
 
 /// Options.
@@ -85,5 +84,6 @@ pub(crate) fn run(args: Args) -> Result<()> {
         clock: &SystemClock::new(),
         rng: &OsRng,
     };
-    carry_out(world, &plan(&config, &wishes, &OsRng)?, &mut output::line)
+    carry_out(world, &plan(&config, &wishes, &OsRng)?, &mut output::line)?;
+    Ok(())
 }

@@ -6,9 +6,8 @@ use anyhow::Result;
 use ottla_config::{META_PROPERTIES_FILE, MetaProperties};
 use ottla_disk::OsDisk;
 use ottla_env::Disk;
+use ottla_storage::format::{Directory, directories, look};
 
-use super::directories::{Directory, look};
-use super::plan::directories;
 use crate::{config_file, output};
 
 /// Options.

@@ -3,8 +3,8 @@
 use anyhow::Result;
 use ottla_metadata::MetadataVersion;
 use ottla_metadata::features::{self, Feature};
+use ottla_storage::format::release;
 
-use super::release;
 use crate::output;
 
 /// Options.

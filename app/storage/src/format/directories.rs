@@ -13,7 +13,7 @@ const META_PROPERTIES_MAX_BYTES: u64 = 64 * 1024;
 
 /// What stands in one directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Directory {
+pub enum Directory {
     /// There is nothing of that name.
     Absent,
     /// It is a file.
@@ -27,7 +27,7 @@ pub(crate) enum Directory {
 }
 
 /// Looks at one directory.
-pub(crate) fn look(disk: &dyn Disk, path: &str) -> Directory {
+pub fn look(disk: &dyn Disk, path: &str) -> Directory {
     let path = Path::new(path);
     match disk.stat(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Directory::Absent,
@@ -55,7 +55,7 @@ fn parse(bytes: &[u8]) -> Result<MetaProperties, String> {
 }
 
 /// Those of `paths` that belong to a node, by path.
-pub(crate) fn formatted(disk: &dyn Disk, paths: &[String]) -> BTreeMap<String, MetaProperties> {
+pub fn formatted(disk: &dyn Disk, paths: &[String]) -> BTreeMap<String, MetaProperties> {
     paths
         .iter()
         .filter_map(|path| match look(disk, path) {

@@ -1,26 +1,27 @@
 //! The first voters of a quorum that keeps its voters itself (KIP-853): `id@host:port:directory,...`.
 
-use anyhow::{Result, anyhow, bail};
 use ottla_base::{NodeId, Uuid};
+
+use super::error::{FormatError, refusal, refuse};
 
 /// One first voter.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct InitialVoter {
+pub(super) struct InitialVoter {
     /// Its `node.id`.
-    pub(crate) id: NodeId,
+    pub(super) id: NodeId,
     /// Id of its metadata directory.
-    pub(crate) directory_id: Uuid,
+    pub(super) directory_id: Uuid,
     /// Where its controller listener is reached.
-    pub(crate) host: String,
+    pub(super) host: String,
     /// TCP port.
-    pub(crate) port: u16,
+    pub(super) port: u16,
 }
 
 /// Parses the voters, in the order of their ids.
 ///
 /// # Errors
 /// With Kafka's sentence.
-pub(crate) fn parse(text: &str) -> Result<Vec<InitialVoter>> {
+pub(super) fn parse(text: &str) -> Result<Vec<InitialVoter>, FormatError> {
     let mut voters: Vec<InitialVoter> = Vec::new();
     for entry in text
         .trim()
@@ -30,58 +31,63 @@ pub(crate) fn parse(text: &str) -> Result<Vec<InitialVoter>> {
     {
         let voter = parse_one(entry)?;
         if voters.iter().any(|other| other.id == voter.id) {
-            bail!("Node id {} was specified more than once.", voter.id);
+            return refuse(format!(
+                "Node id {} was specified more than once.",
+                voter.id
+            ));
         }
         voters.push(voter);
     }
     if voters.is_empty() {
-        bail!("No voters given.");
+        return refuse("No voters given.");
     }
     voters.sort_by_key(|voter| voter.id);
     Ok(voters)
 }
 
-fn parse_one(entry: &str) -> Result<InitialVoter> {
+fn parse_one(entry: &str) -> Result<InitialVoter, FormatError> {
     let (id, rest) = entry
         .split_once('@')
-        .ok_or_else(|| anyhow!("No @ found in dynamic voter string."))?;
+        .ok_or_else(|| refusal("No @ found in dynamic voter string."))?;
     if id.is_empty() {
-        bail!("Invalid @ at beginning of dynamic voter string.");
+        return refuse("Invalid @ at beginning of dynamic voter string.");
     }
     let id: i32 = id
         .parse()
-        .map_err(|_| anyhow!("Failed to parse node id in dynamic voter string."))?;
+        .map_err(|_| refusal("Failed to parse node id in dynamic voter string."))?;
     if id < 0 {
-        bail!("Invalid negative node id {id} in dynamic voter string.");
+        return refuse(format!(
+            "Invalid negative node id {id} in dynamic voter string."
+        ));
     }
     if rest.is_empty() {
-        bail!("No hostname found after node id.");
+        return refuse("No hostname found after node id.");
     }
     let (host, rest) = match rest.strip_prefix('[') {
         Some(inner) => inner.split_once(']').ok_or_else(|| {
-            anyhow!("Hostname began with left bracket, but no right bracket was found.")
+            refusal("Hostname began with left bracket, but no right bracket was found.")
         })?,
         None => {
             let colon = rest
                 .find(':')
-                .ok_or_else(|| anyhow!("No colon following hostname could be found."))?;
+                .ok_or_else(|| refusal("No colon following hostname could be found."))?;
             rest.split_at(colon)
         }
     };
     let rest = rest
         .strip_prefix(':')
-        .ok_or_else(|| anyhow!("Port section must start with a colon."))?;
+        .ok_or_else(|| refusal("Port section must start with a colon."))?;
     let (port, directory) = rest
         .split_once(':')
-        .ok_or_else(|| anyhow!("No colon following port could be found."))?;
+        .ok_or_else(|| refusal("No colon following port could be found."))?;
     let port: i32 = port
         .parse()
-        .map_err(|_| anyhow!("Failed to parse port in dynamic voter string."))?;
-    let port =
-        u16::try_from(port).map_err(|_| anyhow!("Invalid port {port} in dynamic voter string."))?;
+        .map_err(|_| refusal("Failed to parse port in dynamic voter string."))?;
+    let port = u16::try_from(port)
+        .map_err(|_| refusal(format!("Invalid port {port} in dynamic voter string.")))?;
     let directory_id = directory
         .parse()
-        .map_err(|_| anyhow!("Failed to parse directory ID in dynamic voter string."))?;
+        .map_err(|_| refusal("Failed to parse directory ID in dynamic voter string."))?;
     Ok(InitialVoter {
         id: NodeId(id),
         directory_id,
