@@ -1,11 +1,13 @@
 //! The notation in which the protocol's messages are written down.
 //!
 //! [`parse`] reads it into [`Message`]s; the generator of `ottla-protocol` and everything that treats
-//! messages as data (documentation, comparison with another broker) start from there. Does no IO.
+//! messages as data (documentation, comparison with another broker) start from there; [`json`] reads and
+//! writes messages by their schema alone. Does no IO.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
+pub mod json;
 mod model;
 mod parse;
 
