@@ -10,6 +10,7 @@ use anyhow::{Result, bail};
 
 mod codegen;
 mod oracle;
+mod source_rules;
 mod test;
 mod tidy;
 
@@ -18,7 +19,8 @@ usage: cargo xtask COMMAND
 
   codegen [--check]  writes wire/protocol/src/generated from the schemas, or only compares
   oracle COMMAND     Apache Kafka itself, to compare with: fetch, start, stop, tool
-  test               everything that must hold before a change lands: tidy, format, lints, tests
+  test               everything that must hold before a change lands: tidy, format, lints,
+                     documentation, tests
   tidy               layers between the crates, licences, rules of the source tree";
 
 fn main() -> Result<()> {

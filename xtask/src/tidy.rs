@@ -8,6 +8,8 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::source_rules;
+
 /// Who may depend on whom, by the first folder of a crate's path. Own folder is always allowed.
 const EDGES: &[(&str, &[&str])] = &[
     ("base", &[]),
@@ -41,9 +43,6 @@ const LICENCES: &[&str] = &[
     "MPL-2.0",
 ];
 
-/// Longest source file outside `generated/`.
-const LINES_MAX: usize = 800;
-
 /// Checks everything and prints each finding on a line of its own.
 ///
 /// # Errors
@@ -63,7 +62,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
             .unwrap_or(file)
             .display()
             .to_string();
-        check_source(&name, &text, &mut findings);
+        source_rules::check(&name, &text, &mut findings);
     }
     for finding in &findings {
         println!("tidy: {finding}");
@@ -186,36 +185,8 @@ fn known_licence(part: &str) -> bool {
     LICENCES.contains(&part.split(" WITH ").next().unwrap_or(part))
 }
 
-fn check_source(name: &str, text: &str, findings: &mut Vec<String>) {
-    if name.contains("/generated/") || name == "xtask/src/tidy.rs" {
-        return;
-    }
-    let lines = text.lines().count();
-    if lines > LINES_MAX {
-        findings.push(format!("{name}: {lines} lines, more than {LINES_MAX}"));
-    }
-    for (number, line) in text.lines().enumerate() {
-        let mut say = |what: &str| findings.push(format!("{name}:{}: {what}", number + 1));
-        let code = line.trim_start();
-        if code.starts_with("//") {
-            continue;
-        }
-        if code.contains("#[ignore") || code.contains("#[should_panic") {
-            say("a test is run or deleted; a panic is not an interface");
-        }
-        if code.contains("tokio::spawn(") && !name.starts_with("io/env/") {
-            say("tasks start in io/env only, where a panic has a policy");
-        }
-        if code.contains("select! {") {
-            let next = text.lines().nth(number + 1).unwrap_or_default();
-            if !next.contains("biased;") {
-                say("`select!` without `biased;` is random");
-            }
-        }
-    }
-}
-
-fn rust_files(dir: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+/// Every source file below `dir`, in the order of the names.
+pub(crate) fn rust_files(dir: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     let mut entries: Vec<_> = fs::read_dir(dir)?.collect::<std::io::Result<_>>()?;
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
@@ -234,24 +205,6 @@ fn rust_files(dir: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn check(name: &str, text: &str, finding: &str) {
-        let mut findings = Vec::new();
-        check_source(name, text, &mut findings);
-        assert!(findings.iter().any(|f| f.contains(finding)), "{findings:?}");
-    }
-
-    #[test]
-    fn source_rules_find_what_they_are_for() {
-        check("app/x.rs", &"\n".repeat(LINES_MAX + 1), "lines");
-        check("app/x.rs", "    #[ignore = \"slow\"]", "run or deleted");
-        check("app/x.rs", "tokio::spawn(f());", "io/env");
-        check("app/x.rs", "tokio::select! {\n  a => {}", "biased");
-        let mut none = Vec::new();
-        check_source("app/x.rs", "tokio::select! {\n  biased;\n", &mut none);
-        check_source("io/env/src/spawn.rs", "tokio::spawn(f());", &mut none);
-        assert!(none.is_empty(), "{none:?}");
-    }
 
     #[test]
     fn licences_are_read_as_expressions() {
