@@ -129,8 +129,17 @@ macro_rules! api_table {
 
 api_table! {
     ListOffsets 1..=11 ListOffsetsRequest list_offsets [broker: true, controller: false];
+    Metadata 0..=13 MetadataRequest metadata [broker: true, controller: false];
     ApiVersions 0..=5 ApiVersionsRequest api_versions [broker: true, controller: true];
+    CreateTopics 2..=7 CreateTopicsRequest create_topics [broker: true, controller: true];
+    DeleteTopics 1..=6 DeleteTopicsRequest delete_topics [broker: true, controller: true];
     OffsetForLeaderEpoch 2..=4 OffsetForLeaderEpochRequest offset_for_leader_epoch
+        [broker: true, controller: false];
+    CreatePartitions 0..=3 CreatePartitionsRequest create_partitions [broker: true, controller: true];
+    ElectLeaders 0..=2 ElectLeadersRequest elect_leaders [broker: true, controller: true];
+    UpdateFeatures 0..=2 UpdateFeaturesRequest update_features [broker: true, controller: true];
+    DescribeCluster 0..=2 DescribeClusterRequest describe_cluster [broker: true, controller: true];
+    DescribeTopicPartitions 0..=0 DescribeTopicPartitionsRequest describe_topic_partitions
         [broker: true, controller: false];
 }
 

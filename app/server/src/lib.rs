@@ -5,17 +5,22 @@
 //! order of the requests.
 
 mod api_table;
+mod authorized_operations;
+pub mod auto_create;
 pub mod broker;
 mod connection;
+mod deadline;
 mod dispatch;
 mod error_map;
 mod handlers;
 mod in_flight;
 mod internal_topics;
 pub mod listen;
+mod listener_view;
 pub mod node;
 pub mod partition;
 pub mod partitions;
+pub mod producer_ids;
 pub mod quorum;
 mod reply;
 pub mod session;

@@ -12,7 +12,10 @@ use parking_lot::Mutex;
 
 use crate::handlers::fetch::SharedSession;
 
+use crate::auto_create::AutoCreate;
 use crate::partitions::Partitions;
+use crate::producer_ids::ProducerIds;
+use crate::quorum::QuorumHandle;
 
 /// A running node, shared by its workers.
 pub struct Node {
@@ -34,6 +37,12 @@ pub struct Node {
     pub partitions: Partitions,
     /// What consumers asked for before (KIP-227).
     pub fetch_sessions: Mutex<SessionTable<SharedSession>>,
+    /// The way to the controller.
+    pub quorum: QuorumHandle,
+    /// Topics that are being made because somebody asked for them.
+    pub auto_create: AutoCreate,
+    /// Producer ids that this node may give out.
+    pub producer_ids: ProducerIds,
     /// Limits on connections and requests.
     pub limits: Limits,
 }

@@ -13,9 +13,12 @@ use ottla_net::{ConnectionCounter, ConnectionLimits, SocketOptions, bind};
 use ottla_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
 use ottla_protocol::{ApiKey, ErrorCode, Reader, Writer, frame, header};
 use ottla_replication::fetch_session::{SessionLimits, SessionTable};
+use ottla_server::auto_create::AutoCreate;
 use ottla_server::listen;
 use ottla_server::node::{Limits, Node};
 use ottla_server::partitions::Partitions;
+use ottla_server::producer_ids::ProducerIds;
+use ottla_server::quorum::QuorumHandle;
 use ottla_server::session::{ListenerInfo, ListenerRole};
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -67,6 +70,9 @@ fn with_node<T>(limits: Limits, body: impl AsyncFnOnce(SocketAddr) -> T) -> T {
                 slots: 10,
                 eviction_ms: 120_000,
             })),
+            quorum: QuorumHandle::disconnected(),
+            auto_create: AutoCreate::default(),
+            producer_ids: ProducerIds::default(),
             limits,
         });
         let info = ListenerInfo {

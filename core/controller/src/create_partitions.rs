@@ -12,16 +12,21 @@ use crate::context::{Context, Outcome, UserRecords};
 use crate::controller::Controller;
 use crate::refusal::{Refusal, TopicRefusal, Unplaceable, WireRefusal};
 
+/// Most partitions that one request may add, over all its topics.
+const ADDITIONAL_PARTITIONS_MAX: usize = 10_000;
+
 impl Controller {
     /// Adds partitions; each topic is grown or refused on its own.
     ///
     /// # Errors
-    /// [`TopicRefusal::BatchTooLarge`]; nothing is added then.
+    /// [`TopicRefusal::TooManyAdditionalPartitions`] or [`TopicRefusal::BatchTooLarge`]; nothing is added
+    /// then.
     pub fn create_partitions(
         &self,
         ctx: &mut Context<'_>,
         request: &CreatePartitionsRequest,
     ) -> Result<Outcome<CreatePartitionsResponse>, Refusal> {
+        self.check_additional_total(&request.topics)?;
         let mut seen = BTreeSet::new();
         let repeated: BTreeSet<&str> = request
             .topics
@@ -56,6 +61,22 @@ impl Controller {
         } else {
             outcome
         })
+    }
+
+    fn check_additional_total(&self, topics: &[CreatePartitionsTopic]) -> Result<(), TopicRefusal> {
+        let additional = |wanted: &CreatePartitionsTopic| {
+            let topic = self.image.topics.by_name(&wanted.name)?;
+            let count = usize::try_from(wanted.count).ok()?;
+            Some(count.saturating_sub(topic.partitions.len()))
+        };
+        let total = topics
+            .iter()
+            .filter_map(additional)
+            .fold(0, usize::saturating_add);
+        if total > ADDITIONAL_PARTITIONS_MAX {
+            return Err(TopicRefusal::TooManyAdditionalPartitions);
+        }
+        Ok(())
     }
 
     fn grow_topic(
@@ -97,9 +118,6 @@ impl Controller {
                 self.added_by_hand(topic, first, replicas)?
             }
             None => {
-                if additional > crate::context::RECORDS_PER_OPERATION_MAX {
-                    return Err(TopicRefusal::BatchTooLarge);
-                }
                 let factor = replication_factor(topic);
                 let factor = i16::try_from(factor).unwrap_or(i16::MAX);
                 self.place_partitions(ctx, additional, factor)

@@ -153,6 +153,9 @@ pub enum TopicRefusal {
     /// Too many partitions in one request.
     #[error("Excessively large number of partitions per request.")]
     TooManyPartitions,
+    /// Too many partitions added in one request.
+    #[error("Excessively large number of additional partitions per request.")]
+    TooManyAdditionalPartitions,
     /// Too many records for one request.
     #[error("Unable to perform excessively large batch operation.")]
     BatchTooLarge,
@@ -225,7 +228,9 @@ impl WireRefusal for TopicRefusal {
                 ErrorCode::UnknownTopicOrPartition
             }
             Self::UnknownId => ErrorCode::UnknownTopicId,
-            Self::TooManyPartitions | Self::BatchTooLarge => ErrorCode::PolicyViolation,
+            Self::TooManyPartitions | Self::TooManyAdditionalPartitions | Self::BatchTooLarge => {
+                ErrorCode::PolicyViolation
+            }
             Self::NullConfigs(_) => ErrorCode::InvalidConfig,
             Self::ElectionNotNeeded => ErrorCode::ElectionNotNeeded,
             Self::PreferredLeaderNotAvailable => ErrorCode::PreferredLeaderNotAvailable,

@@ -196,6 +196,12 @@ pub(crate) fn channel() -> (QuorumHandle, Inbox) {
 }
 
 impl QuorumHandle {
+    /// A handle behind which no thread stands: every request is refused as if the node were stopping.
+    #[must_use]
+    pub fn disconnected() -> Self {
+        channel().0
+    }
+
     /// Has `decide` asked on the quorum thread, and waits until what it decided is flushed, committed,
     /// published and applied to this node's partitions.
     ///

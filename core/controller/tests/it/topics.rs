@@ -458,6 +458,35 @@ fn topics_grow_or_are_told_why_not_in_kafkas_words() {
 }
 
 #[test]
+fn requests_that_add_too_much_are_refused_as_a_whole() {
+    let check = |topics: Vec<CreatePartitionsTopic>, expected: Option<&str>| {
+        let mut harness = Harness::new();
+        harness.start([1]);
+        harness.create("t", &[&[1]]);
+        harness.create("u", &[&[1]]);
+        let request = CreatePartitionsRequest {
+            topics,
+            ..Default::default()
+        };
+        let decided = harness.decide(|controller, ctx| controller.create_partitions(ctx, &request));
+        let refusal = decided.err().map(|refusal| {
+            assert_eq!(refusal.code(), ErrorCode::PolicyViolation);
+            refusal.message().unwrap()
+        });
+        assert_eq!(refusal.as_deref(), expected);
+    };
+    let too_much = Some("Excessively large number of additional partitions per request.");
+    check(vec![grow("t", 10_001, None)], None);
+    check(vec![grow("t", 10_002, None)], too_much);
+    check(vec![grow("t", 10_002, Some(&[]))], too_much);
+    check(
+        vec![grow("t", 6_001, None), grow("u", 6_001, None)],
+        too_much,
+    );
+    check(vec![grow("unknown", i32::MAX, None)], None);
+}
+
+#[test]
 fn records_are_of_the_version_that_the_cluster_knows() {
     for (level, partition, directories) in [(7, 0, 0), (17, 1, 1), (23, 2, 1), (33, 2, 1)] {
         let mut harness = Harness::at(level, config(), &[]);
