@@ -310,6 +310,21 @@ impl MetadataDelta {
         deleted.chain(moved)
     }
 
+    /// The next image: everything up to the record at `offset`, written in `epoch`. The delta goes on from
+    /// its base, so that one delta may lead over several images.
+    #[must_use]
+    pub fn image_at(&self, offset: Offset, epoch: LeaderEpoch) -> MetadataImage {
+        assert!(
+            self.transaction.is_none(),
+            "records of an open transaction do not count yet"
+        );
+        MetadataImage {
+            offset,
+            epoch,
+            ..self.next.clone()
+        }
+    }
+
     /// The next image: everything up to the record at `offset`, written in `epoch`.
     #[must_use]
     pub fn into_image(self, offset: Offset, epoch: LeaderEpoch) -> MetadataImage {
