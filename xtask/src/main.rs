@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
+mod bench;
 mod codegen;
 mod oracle;
 mod source_rules;
@@ -17,6 +18,7 @@ mod tidy;
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
+  bench [ARGUMENT]   measures Ottla, beside Apache Kafka or another build; `bench help` says how
   codegen [--check]  writes wire/protocol/src/generated from the schemas, or only compares
   oracle COMMAND     Apache Kafka itself, to compare with: fetch, start, stop, tool
   test               everything that must hold before a change lands: tidy, format, lints,
@@ -28,6 +30,7 @@ fn main() -> Result<()> {
     let root = root();
     match arguments.first().map(String::as_str) {
         Some("test") => test::run(&root),
+        Some("bench") => bench::run(&root, arguments.get(1..).unwrap_or_default()),
         Some("codegen") => codegen::run(&root, arguments.iter().any(|one| one == "--check")),
         Some("oracle") => oracle::run(arguments.get(1..).unwrap_or_default()),
         Some("tidy") => tidy::run(&root),
