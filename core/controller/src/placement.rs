@@ -34,7 +34,7 @@ pub struct Placement {
 /// Chooses the replicas of each partition, the leader first. `random` gives 64 random bits.
 ///
 /// # Errors
-/// [`Unplaceable`] if the factor is not positive or there are too few brokers.
+/// `Unplaceable` if the factor is not positive or there are too few brokers.
 pub fn place(
     placement: Placement,
     brokers: impl IntoIterator<Item = PlacementBroker>,

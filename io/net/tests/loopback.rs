@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use ottla_disk::OsDisk;
 use ottla_env::{Disk, OpenMode, run_local};
-use ottla_net::{FileRegion, FrameReader, OutQueue, ReadError, SocketOptions, bind, Taken};
+use ottla_net::{FileRegion, FrameReader, OutQueue, ReadError, SocketOptions, Taken, bind};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 

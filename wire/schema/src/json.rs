@@ -426,7 +426,7 @@ pub fn to_hex(bytes: &[u8]) -> String {
 /// Hexadecimal text as bytes.
 #[must_use]
 pub fn from_hex(text: &str) -> Option<Vec<u8>> {
-    if !text.is_ascii() || text.len() % 2 != 0 {
+    if !text.is_ascii() || !text.len().is_multiple_of(2) {
         return None;
     }
     let pairs = (0..text.len()).step_by(2);
