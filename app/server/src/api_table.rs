@@ -130,15 +130,28 @@ macro_rules! api_table {
 api_table! {
     ListOffsets 1..=11 ListOffsetsRequest list_offsets [broker: true, controller: false];
     Metadata 0..=13 MetadataRequest metadata [broker: true, controller: false];
+    FindCoordinator 0..=6 FindCoordinatorRequest find_coordinator [broker: true, controller: false];
     ApiVersions 0..=5 ApiVersionsRequest api_versions [broker: true, controller: true];
     CreateTopics 2..=7 CreateTopicsRequest create_topics [broker: true, controller: true];
     DeleteTopics 1..=6 DeleteTopicsRequest delete_topics [broker: true, controller: true];
+    DeleteRecords 0..=2 DeleteRecordsRequest delete_records [broker: true, controller: false];
+    InitProducerId 0..=5 InitProducerIdRequest init_producer_id [broker: true, controller: false];
     OffsetForLeaderEpoch 2..=4 OffsetForLeaderEpochRequest offset_for_leader_epoch
         [broker: true, controller: false];
+    DescribeConfigs 1..=4 DescribeConfigsRequest describe_configs [broker: true, controller: true];
+    AlterConfigs 0..=2 AlterConfigsRequest alter_configs [broker: true, controller: true];
     CreatePartitions 0..=3 CreatePartitionsRequest create_partitions [broker: true, controller: true];
     ElectLeaders 0..=2 ElectLeadersRequest elect_leaders [broker: true, controller: true];
+    IncrementalAlterConfigs 0..=1 IncrementalAlterConfigsRequest incremental_alter_configs
+        [broker: true, controller: true];
+    ListPartitionReassignments 0..=0 ListPartitionReassignmentsRequest list_partition_reassignments
+        [broker: true, controller: true];
     UpdateFeatures 0..=2 UpdateFeaturesRequest update_features [broker: true, controller: true];
     DescribeCluster 0..=2 DescribeClusterRequest describe_cluster [broker: true, controller: true];
+    UnregisterBroker 0..=0 UnregisterBrokerRequest unregister_broker
+        [broker: true, controller: true];
+    ListConfigResources 0..=1 ListConfigResourcesRequest list_config_resources
+        [broker: true, controller: false];
     DescribeTopicPartitions 0..=0 DescribeTopicPartitionsRequest describe_topic_partitions
         [broker: true, controller: false];
 }

@@ -2,6 +2,7 @@
 //!
 //! Every match is exhaustive, so that a new refusal is a question here and not a surprise on the wire.
 
+use ottla_config::AlterError;
 use ottla_controller::WireRefusal;
 use ottla_protocol::ErrorCode;
 use ottla_records::validate::ProduceRefusal;
@@ -38,6 +39,19 @@ impl WireError for DecideError {
             Self::Refused(refusal) => refusal.message(),
             Self::NotController | Self::Stopping | Self::Busy | Self::TimedOut => None,
         }
+    }
+}
+
+impl WireError for AlterError {
+    fn error_code(&self) -> ErrorCode {
+        match self {
+            Self::InvalidConfig(_) => ErrorCode::InvalidConfig,
+            Self::InvalidRequest(_) => ErrorCode::InvalidRequest,
+        }
+    }
+
+    fn error_message(&self) -> Option<String> {
+        Some(self.to_string())
     }
 }
 

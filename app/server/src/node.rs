@@ -16,6 +16,7 @@ use crate::auto_create::AutoCreate;
 use crate::partitions::Partitions;
 use crate::producer_ids::ProducerIds;
 use crate::quorum::QuorumHandle;
+use crate::slow_work::SlowWork;
 
 /// A running node, shared by its workers.
 pub struct Node {
@@ -43,6 +44,8 @@ pub struct Node {
     pub auto_create: AutoCreate,
     /// Producer ids that this node may give out.
     pub producer_ids: ProducerIds,
+    /// Does what blocks on a disk and is rare.
+    pub slow_work: SlowWork,
     /// Limits on connections and requests.
     pub limits: Limits,
 }

@@ -20,6 +20,7 @@ use ottla_server::partitions::Partitions;
 use ottla_server::producer_ids::ProducerIds;
 use ottla_server::quorum::QuorumHandle;
 use ottla_server::session::{ListenerInfo, ListenerRole};
+use ottla_server::slow_work::SlowWork;
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -73,6 +74,7 @@ fn with_node<T>(limits: Limits, body: impl AsyncFnOnce(SocketAddr) -> T) -> T {
             quorum: QuorumHandle::disconnected(),
             auto_create: AutoCreate::default(),
             producer_ids: ProducerIds::default(),
+            slow_work: SlowWork::default(),
             limits,
         });
         let info = ListenerInfo {
