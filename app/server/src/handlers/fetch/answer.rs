@@ -168,6 +168,9 @@ fn partition<'a>(
         Ok(read) => read,
         Err(refused) => {
             data.error_code = refused.error.code();
+            // Kafka lists no transaction for a partition that it does not find, and has no list for one that
+            // it cannot read.
+            data.aborted_transactions = ask.partition.is_err().then_some(&[]);
             if let Some((leader, epoch)) = refused.leader
                 && version >= DIVERGING_FROM
             {

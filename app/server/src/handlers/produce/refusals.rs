@@ -56,7 +56,7 @@ impl Refused {
         let detail = Detail {
             message: refusal.message(&name),
             records,
-            log_start: None,
+            log_start: names_log_start(refusal).then(|| partition.log_start()),
         };
         Self {
             detail: Some(Box::new(detail)),
@@ -80,5 +80,31 @@ impl Refused {
             }
             other => Self::from(other.error_code()),
         }
+    }
+}
+
+/// Whether Kafka tells the log start with a refusal: it does with those that it finds while appending and
+/// does not foresee, and does not with those that every producer has to know.
+fn names_log_start(refusal: &ProduceRefusal) -> bool {
+    match refusal {
+        ProduceRefusal::NoBatch
+        | ProduceRefusal::SeveralBatches
+        | ProduceRefusal::OldMagic { .. }
+        | ProduceRefusal::Malformed(_)
+        | ProduceRefusal::ZstdTooEarly
+        | ProduceRefusal::TooLarge { .. }
+        | ProduceRefusal::LargerThanSegment { .. } => false,
+        ProduceRefusal::UnknownCodec { .. }
+        | ProduceRefusal::CorruptStream { .. }
+        | ProduceRefusal::DecompressedTooLarge { .. }
+        | ProduceRefusal::BaseOffset { .. }
+        | ProduceRefusal::RecordCount { .. }
+        | ProduceRefusal::ControlBatch
+        | ProduceRefusal::NoSequence { .. }
+        | ProduceRefusal::RecordFormat(_)
+        | ProduceRefusal::OffsetDelta { .. }
+        | ProduceRefusal::Timestamps { .. }
+        | ProduceRefusal::Records { .. }
+        | ProduceRefusal::CannotRebuild(_) => true,
     }
 }
