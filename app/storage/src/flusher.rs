@@ -1,10 +1,23 @@
-//! Group commit (D11).
+//! Group commit (D11): whoever has bytes to make durable queues up, and one call to the disk serves all.
+//!
+//! Each log directory has a thread. A round takes everything that is queued, asks each for its files, makes
+//! one [`Disk::sync_files`](ottla_env::Disk::sync_files) of all, flushes the directories with new names, and
+//! tells each. While a round runs the next one fills, so that load makes rounds larger, not more. The thread
+//! is woken only when it sleeps, and its buffers are kept from round to round.
+//!
+//! A failed flush fails the whole round: after it nothing is known about any of its bytes, and it is never
+//! tried again (the system tells an error once).
 
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use ottla_base::{MonoTime, Offset};
-use ottla_env::DiskFile;
+use ottla_env::{DiskFile, spawn_thread};
+use parking_lot::{Condvar, Mutex};
 
 use crate::dirs::{DirIndex, LogDirs};
 use crate::env::StorageEnv;
@@ -33,31 +46,260 @@ pub trait Flushable: Send + Sync {
     fn flush_failed(&self, error: &StorageError);
 }
 
+/// What waits for a round in one directory. Its length is bounded by the number of partitions: each queues
+/// once.
+#[derive(Default)]
+struct Queue {
+    now: Vec<Arc<dyn Flushable>>,
+    /// Those that may wait, by their deadline and a number.
+    later: BTreeMap<(MonoTime, u64), Arc<dyn Flushable>>,
+    numbered: u64,
+    /// The thread sleeps and has to be woken.
+    sleeps: bool,
+    stop: bool,
+}
+
+/// A round that is under way. Kept for its memory.
+#[derive(Default)]
+struct Round {
+    items: Vec<Arc<dyn Flushable>>,
+    /// Place in `items` and end of what is durable after the round.
+    ends: Vec<(usize, Offset)>,
+    files: Vec<Arc<dyn DiskFile>>,
+    dirs: Vec<PathBuf>,
+}
+
+/// The flusher of one directory, without its thread.
+pub(crate) struct DirFlusher {
+    env: Arc<StorageEnv>,
+    dirs: Arc<LogDirs>,
+    dir: DirIndex,
+    queue: Mutex<Queue>,
+    wake: Condvar,
+    round: Mutex<Round>,
+}
+
+impl DirFlusher {
+    pub(crate) fn new(env: &Arc<StorageEnv>, dirs: &Arc<LogDirs>, dir: DirIndex) -> Self {
+        Self {
+            env: Arc::clone(env),
+            dirs: Arc::clone(dirs),
+            dir,
+            queue: Mutex::default(),
+            wake: Condvar::new(),
+            round: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn submit(&self, item: Arc<dyn Flushable>) {
+        let mut queue = self.queue.lock();
+        queue.now.push(item);
+        self.wake(&mut queue);
+    }
+
+    pub(crate) fn submit_by(&self, item: Arc<dyn Flushable>, deadline: MonoTime) {
+        let mut queue = self.queue.lock();
+        queue.numbered += 1;
+        let key = (deadline, queue.numbered);
+        queue.later.insert(key, item);
+        // The thread may sleep for longer than that.
+        if queue
+            .later
+            .first_key_value()
+            .is_some_and(|(first, _)| *first == key)
+        {
+            self.wake(&mut queue);
+        }
+    }
+
+    fn wake(&self, queue: &mut Queue) {
+        if queue.sleeps {
+            queue.sleeps = false;
+            self.wake.notify_one();
+        }
+    }
+
+    /// Flushes what is queued now and what is due; returns whether there was anything.
+    pub(crate) fn run_due(&self, now: MonoTime) -> bool {
+        let mut round = self.round.lock();
+        {
+            let mut queue = self.queue.lock();
+            std::mem::swap(&mut queue.now, &mut round.items);
+            while let Some(first) = queue.later.first_entry() {
+                if first.key().0 > now && !queue.stop {
+                    break;
+                }
+                round
+                    .items
+                    .push(queue.later.pop_first().expect("it was the first").1);
+            }
+        }
+        if round.items.is_empty() {
+            return false;
+        }
+        self.flush(&mut round);
+        true
+    }
+
+    fn flush(&self, round: &mut Round) {
+        let Round {
+            items,
+            ends,
+            files,
+            dirs,
+        } = round;
+        for (index, item) in items.iter().enumerate() {
+            if let Some(work) = item.flush_work() {
+                files.extend(work.files);
+                dirs.extend(work.dirs);
+                ends.push((index, work.upto));
+            }
+        }
+        if !ends.is_empty() {
+            let done = self.sync(files, dirs);
+            for (item, upto) in ends
+                .iter()
+                .filter_map(|(index, upto)| Some((items.get(*index)?, *upto)))
+            {
+                match &done {
+                    Ok(()) => item.flush_done(upto),
+                    Err(error) => item.flush_failed(error),
+                }
+            }
+            match &done {
+                Ok(()) => self.dirs.note_flushed(self.dir),
+                Err(error) => drop(self.dirs.mark_offline(self.dir, error)),
+            }
+        }
+        items.clear();
+        ends.clear();
+        files.clear();
+        dirs.clear();
+    }
+
+    fn sync(
+        &self,
+        files: &[Arc<dyn DiskFile>],
+        dirs: &mut Vec<PathBuf>,
+    ) -> Result<(), StorageError> {
+        let disk = &*self.env.disk;
+        let path = || self.dirs.path(self.dir);
+        if !files.is_empty() {
+            disk.sync_files(files)
+                .map_err(|error| StorageError::io("flushing", path(), error))?;
+        }
+        dirs.sort_unstable();
+        dirs.dedup();
+        disk.sync_dirs(dirs)
+            .map_err(|error| StorageError::io("flushing directories", path(), error))
+    }
+
+    /// Sleeps until something is queued or due; `false` when there is nothing more to do.
+    fn wait(&self) -> bool {
+        let mut queue = self.queue.lock();
+        loop {
+            if !queue.now.is_empty() {
+                return true;
+            }
+            let Some((deadline, _)) = queue.later.first_key_value().map(|(key, _)| *key) else {
+                if queue.stop {
+                    return false;
+                }
+                queue.sleeps = true;
+                self.wake.wait(&mut queue);
+                queue.sleeps = false;
+                continue;
+            };
+            let now = self.env.clock.mono();
+            if deadline <= now || queue.stop {
+                return true;
+            }
+            queue.sleeps = true;
+            let _ = self
+                .wake
+                .wait_for(&mut queue, deadline.saturating_since(now));
+            queue.sleeps = false;
+        }
+    }
+
+    fn stop(&self) {
+        let mut queue = self.queue.lock();
+        queue.stop = true;
+        self.wake(&mut queue);
+    }
+}
+
 /// Flushes what partitions submit, many by one call to the disk.
-#[derive(Debug)]
-pub struct Flusher {}
+pub struct Flusher {
+    flushers: Vec<Arc<DirFlusher>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl fmt::Debug for Flusher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flusher")
+            .field("dirs", &self.flushers.len())
+            .finish_non_exhaustive()
+    }
+}
 
 impl Flusher {
     /// Starts a thread for each log directory.
     ///
     /// # Errors
     /// The operating system's, if it has no more threads.
-    pub fn start(_env: &Arc<StorageEnv>, _dirs: &Arc<LogDirs>) -> std::io::Result<Self> {
-        todo!()
+    pub fn start(env: &Arc<StorageEnv>, dirs: &Arc<LogDirs>) -> io::Result<Self> {
+        let flushers: Vec<Arc<DirFlusher>> = dirs
+            .each()
+            .map(|(dir, _)| Arc::new(DirFlusher::new(env, dirs, dir)))
+            .collect();
+        let flusher = Self {
+            flushers,
+            threads: Mutex::default(),
+        };
+        for one in &flusher.flushers {
+            let this = Arc::clone(one);
+            let name = format!("flusher-{}", one.dir.0);
+            let thread = spawn_thread(&name, move || {
+                while this.wait() {
+                    this.run_due(this.env.clock.mono());
+                }
+            });
+            match thread {
+                Ok(thread) => flusher.threads.lock().push(thread),
+                Err(error) => {
+                    flusher.stop();
+                    return Err(error);
+                }
+            }
+        }
+        Ok(flusher)
     }
 
     /// Flushes `item` with the next round. Whoever submits keeps track of what is queued already.
-    pub fn submit(&self, _item: Arc<dyn Flushable>) {
-        todo!()
+    pub fn submit(&self, item: Arc<dyn Flushable>) {
+        self.of(item.dir()).submit(item);
     }
 
-    /// Flushes `item` at the latest at `deadline` (`flush.ms`).
-    pub fn submit_by(&self, _item: Arc<dyn Flushable>, _deadline: MonoTime) {
-        todo!()
+    /// Flushes `item` at `deadline` at the latest (`flush.ms`).
+    pub fn submit_by(&self, item: Arc<dyn Flushable>, deadline: MonoTime) {
+        self.of(item.dir()).submit_by(item, deadline);
     }
 
-    /// Flushes what is queued and ends the threads.
-    pub fn stop(self) {
-        todo!()
+    fn of(&self, dir: DirIndex) -> &DirFlusher {
+        self.flushers
+            .get(usize::from(dir.0))
+            .expect("there is a flusher for each directory")
+    }
+
+    /// Flushes what is queued and ends the threads. What is submitted later is not flushed.
+    pub fn stop(&self) {
+        for flusher in &self.flushers {
+            flusher.stop();
+        }
+        for thread in std::mem::take(&mut *self.threads.lock()) {
+            // A panic there has stopped the process.
+            drop(thread.join());
+        }
     }
 }

@@ -4,18 +4,22 @@
 #![warn(missing_docs)]
 
 mod background;
+mod checkpoints;
 mod dirs;
 mod env;
 mod error;
 mod flusher;
 pub mod format;
+mod loader;
 mod log;
+mod removals;
 
 pub use background::{AllMaintained, Background, Expired, Intervals, LogOffsets, Maintained};
 pub use dirs::{DirIndex, Expect, LogDirs, OpenDirsError};
 pub use env::StorageEnv;
 pub use error::StorageError;
 pub use flusher::{FlushWork, Flushable, Flusher};
+pub use loader::{LoadError, LoadReport, Loaded, Wanted};
 pub use log::{
     AppendError, Appended, FoundOffset, LeaderBatch, Log, OpenHints, Opened, Origin, ProducerInfo,
     ReadError, ReadSlice, Retained,

@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
@@ -92,6 +92,29 @@ impl Disk for OsDisk {
         File::open(path)?.sync_all()
     }
 
+    fn sync_dirs(&self, paths: &[PathBuf]) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        let mut synced = None;
+        for path in paths {
+            let directory = match File::open(path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                other => other?,
+            };
+            #[cfg(target_os = "linux")]
+            if paths.len() > SYNC_ALL_ABOVE {
+                // One call for all that follow on the same file system.
+                let system = Some(rustix::fs::fstat(&directory)?.st_dev);
+                if synced != system {
+                    rustix::fs::syncfs(&directory)?;
+                    synced = system;
+                }
+                continue;
+            }
+            directory.sync_all()?;
+        }
+        Ok(())
+    }
+
     fn sync_files(&self, files: &[Arc<dyn DiskFile>]) -> io::Result<()> {
         #[cfg(target_os = "linux")]
         if files.len() > SYNC_ALL_ABOVE
@@ -119,6 +142,15 @@ impl Disk for OsDisk {
             .truncate(false)
             .open(path)?;
         rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        // Java locks by `fcntl`, which does not see `flock`; each is needed, since `fcntl` lets one process
+        // lock twice. On other systems the two see each other, and one is enough.
+        #[cfg(target_os = "linux")]
+        rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive).map_err(
+            |error| match error {
+                rustix::io::Errno::ACCESS => io::ErrorKind::WouldBlock.into(),
+                other => io::Error::from(other),
+            },
+        )?;
         Ok(Box::new(OsLock { _file: file }))
     }
 }

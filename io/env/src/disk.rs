@@ -12,7 +12,7 @@
 use std::fmt::Debug;
 use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ottla_base::WallMillis;
@@ -111,6 +111,18 @@ pub trait Disk: Send + Sync + Debug {
     /// # Errors
     /// The operating system's.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes the names in several directories durable in one go, as [`Disk::sync_dir`] does for one. A
+    /// directory that is not there (any more) is passed over.
+    ///
+    /// # Errors
+    /// The first failure; then no name in any of them may be taken as durable.
+    fn sync_dirs(&self, paths: &[PathBuf]) -> io::Result<()> {
+        paths.iter().try_for_each(|path| match self.sync_dir(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        })
+    }
 
     /// Makes the bytes and lengths of several files durable in one go, by whichever means is cheapest
     /// (one `syncfs` for many, `fdatasync` for few).

@@ -10,4 +10,6 @@ mod spawn;
 pub use clock::{Clock, SystemClock};
 pub use disk::{DirEntry, Disk, DiskFile, DiskSpace, FileLock, FileStat, OpenMode};
 pub use rng::{OsRng, Rng};
-pub use spawn::{connection_panics, in_connection, run_local, spawn_connection, spawn_thread};
+pub use spawn::{
+    connection_panics, in_connection, run_local, run_threads, spawn_connection, spawn_thread,
+};

@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::process::abort;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
-use std::thread::{Builder, JoinHandle};
+use std::thread::{self, Builder, JoinHandle};
 
 use tracing::error;
 
@@ -42,17 +42,36 @@ pub fn spawn_thread(
     body: impl FnOnce() + Send + 'static,
 ) -> io::Result<JoinHandle<()>> {
     let title = name.to_owned();
-    Builder::new().name(name.to_owned()).spawn(move || {
-        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
-        if let Err(panic) = result {
-            error!(
-                thread = title,
-                panic = text(panic.as_ref()),
-                "a thread panicked; stopping"
-            );
-            abort();
+    Builder::new()
+        .name(name.to_owned())
+        .spawn(move || guarded(&title, body))
+}
+
+/// Stops the process if `body` panics.
+fn guarded(thread: &str, body: impl FnOnce()) {
+    if let Err(panic) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)) {
+        let panic = text(panic.as_ref());
+        error!(thread, panic, "a thread panicked; stopping");
+        abort();
+    }
+}
+
+/// Runs `body` for each number below `count`, each on a thread of its own and one of them on the caller's;
+/// returns when all are done. Where the system has no more threads, parts are run one after the other.
+pub fn run_threads(name: &str, count: usize, body: &(dyn Fn(usize) + Sync)) {
+    thread::scope(|scope| {
+        for index in 1..count {
+            let started = Builder::new()
+                .name(name.to_owned())
+                .spawn_scoped(scope, move || guarded(name, || body(index)));
+            if started.is_err() {
+                body(index);
+            }
         }
-    })
+        if count > 0 {
+            body(0);
+        }
+    });
 }
 
 /// A future whose panic ends it alone.

@@ -63,12 +63,7 @@ impl Maintained for Partition {
     fn offsets(&self) -> Option<LogOffsets> {
         let state = self.state();
         let log = state.log.as_ref().filter(|log| !log.failed())?;
-        Some(LogOffsets {
-            recovery_point: log.flushed_end(),
-            log_start: log.start(),
-            first_segment: log.first_segment(),
-            high_watermark: state.known_high_watermark(),
-        })
+        Some(offsets_of(log, state.known_high_watermark()))
     }
 
     fn retain(&self, now: WallMillis) -> Result<Expired, StorageError> {
@@ -91,15 +86,26 @@ impl Maintained for Partition {
         }
     }
 
-    fn close(&self) -> Result<(), StorageError> {
-        let log = waking(|woken| {
+    fn close(&self) -> Result<Option<LogOffsets>, StorageError> {
+        let (log, high_watermark) = waking(|woken| {
             let mut state = self.state();
             state.high_watermark = state.known_high_watermark();
             state.leader = None;
             state.waiters.take_all(woken);
-            state.log.take()
+            (state.log.take(), state.high_watermark)
         });
-        log.map_or(Ok(()), |mut log: Log| log.close())
+        let Some(mut log) = log else { return Ok(None) };
+        log.close()?;
+        Ok(Some(offsets_of(&log, high_watermark)))
+    }
+}
+
+fn offsets_of(log: &Log, high_watermark: Offset) -> LogOffsets {
+    LogOffsets {
+        recovery_point: log.flushed_end(),
+        log_start: log.start(),
+        first_segment: log.first_segment(),
+        high_watermark,
     }
 }
 
