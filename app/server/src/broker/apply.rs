@@ -164,6 +164,7 @@ impl MetadataApplier {
         for (topic, index) in delta.removed_replicas(self.node.id) {
             moved.entry(topic.id).or_default().insert(index);
         }
+        let mut logs = Vec::new();
         for (id, indexes) in moved {
             let Some(topic) = self.node.partitions.topic_by_id(id) else {
                 continue;
@@ -182,20 +183,21 @@ impl MetadataApplier {
             }
             for partition in topic.partitions.iter().flatten() {
                 if indexes.contains(&partition.index) {
-                    self.delete(partition);
+                    logs.extend(self.give_up(partition));
                 }
             }
         }
+        if !logs.is_empty() {
+            self.env.dirs.remove(logs);
+        }
     }
 
-    fn delete(&self, partition: &Arc<Partition>) {
-        let led = partition.leader_epoch().is_some();
-        if led {
+    /// Ends a partition; gives its log.
+    fn give_up(&self, partition: &Arc<Partition>) -> Option<Log> {
+        if partition.leader_epoch().is_some() {
             self.elected(partition, LeaderChange::Resigned);
         }
-        if let Some((dir, log)) = partition.take_log() {
-            drop((dir, log));
-        }
+        partition.take_log()
     }
 
     fn change_configs(&self, delta: &MetadataDelta, image: &MetadataImage) {

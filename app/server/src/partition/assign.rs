@@ -120,12 +120,12 @@ impl Partition {
     }
 
     /// Gives the log away, because the partition is deleted or moves; whoever waits learns of it.
-    pub(crate) fn take_log(&self) -> Option<(DirIndex, Log)> {
+    pub(crate) fn take_log(&self) -> Option<Log> {
         waking(|woken| {
             let mut state = self.state();
             state.leader = None;
             state.waiters.take_all(woken);
-            state.log.take().map(|log| (self.dir, log))
+            state.log.take()
         })
     }
 }
