@@ -272,3 +272,6 @@ impl Background {
         drop(self.thread.join());
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -378,3 +378,216 @@ pub(crate) fn write_clean_mark(
     write_atomically(disk, &path, text.as_bytes())
         .map_err(|error| StorageError::io("writing the clean-shutdown mark", &path, error))
 }
+
+#[cfg(test)]
+mod tests {
+    use ottla_sim::{Fault, SimDisk};
+
+    use super::*;
+
+    const DIR: &str = "/d";
+    const NAME: &str = names::LOG_START_CHECKPOINT;
+
+    fn disk() -> SimDisk {
+        let disk = SimDisk::new();
+        disk.create_dir_all(Path::new(DIR)).unwrap();
+        disk
+    }
+
+    fn read(disk: &SimDisk) -> OffsetFile {
+        OffsetFile::read(disk, Path::new(DIR), NAME).unwrap()
+    }
+
+    fn entry(topic: &str, partition: i32, offset: i64) -> Entry {
+        Entry {
+            topic: topic.into(),
+            partition,
+            offset: Offset(offset),
+        }
+    }
+
+    fn update(topic: &str, partition: i32, offset: Option<i64>) -> Update {
+        Update {
+            topic: topic.into(),
+            partition,
+            offset: offset.map(Offset),
+        }
+    }
+
+    fn sweep(file: &OffsetFile, disk: &SimDisk, found: Vec<Update>) -> Vec<Entry> {
+        let mut settled = Vec::new();
+        file.sweep(
+            disk,
+            |updates| updates.extend(found),
+            |old| {
+                settled.push(old.clone());
+                Ok(())
+            },
+        )
+        .unwrap();
+        settled
+    }
+
+    fn lines(file: &OffsetFile) -> Vec<Entry> {
+        file.content.lock().written.clone()
+    }
+
+    #[test]
+    fn sweep_changes_the_lines_it_has_found_and_no_others() {
+        let disk = disk();
+        let file = read(&disk);
+        let found = vec![
+            update("b", 0, Some(5)),
+            update("a", 10, Some(1)),
+            update("a", 2, Some(7)),
+            update("c", 0, None),
+        ];
+        assert_eq!(sweep(&file, &disk, found), []);
+        let first = [entry("a", 2, 7), entry("a", 10, 1), entry("b", 0, 5)];
+        assert_eq!(lines(&file), first);
+        let found = vec![
+            update("a", 10, None),
+            update("b", 0, Some(4)),
+            update("aa", 0, Some(9)),
+        ];
+        assert_eq!(sweep(&file, &disk, found), [entry("a", 10, 1)]);
+        let second = [entry("a", 2, 7), entry("aa", 0, 9), entry("b", 0, 4)];
+        assert_eq!(lines(&file), second);
+        assert_eq!(lines(&read(&disk)), second, "and the file says the same");
+        assert_eq!(read(&disk).get("aa", 0), Some(Offset(9)));
+        assert_eq!(read(&disk).get("aa", 1), None);
+    }
+
+    #[test]
+    fn what_has_not_changed_is_not_written() {
+        let disk = disk();
+        let file = read(&disk);
+        sweep(&file, &disk, vec![update("a", 0, Some(1))]);
+        let before = disk.operations();
+        sweep(&file, &disk, vec![update("a", 0, Some(1))]);
+        assert_eq!(disk.operations(), before);
+        // A write that failed may have reached the disk or not, so the next one is not left out.
+        disk.plan(before + 3, Fault::Fail(io::ErrorKind::Other));
+        let failed = file.sweep(
+            &disk,
+            |updates| updates.push(update("a", 0, Some(2))),
+            |_| Ok(()),
+        );
+        assert!(failed.is_err());
+        sweep(&file, &disk, vec![update("a", 0, Some(1))]);
+        assert_eq!(lines(&read(&disk)), [entry("a", 0, 1)]);
+    }
+
+    #[test]
+    fn raised_offset_survives_a_power_cut_once_it_is_acknowledged() {
+        let old = [entry("a", 0, 5), entry("a", 1, 6)];
+        let new = [entry("a", 0, 50), entry("a", 1, 6), entry("b", 0, 1)];
+        let mut outcomes = std::collections::BTreeSet::new();
+        for stop in 0..8 {
+            for seed in 0..20 {
+                let disk = disk();
+                read(&disk).raise(&disk, old.clone()).unwrap();
+                let file = read(&disk);
+                disk.plan(disk.operations() + stop, Fault::Stop);
+                let raised = file.raise(&disk, [entry("b", 0, 1), entry("a", 0, 50)]);
+                disk.crash(seed);
+                let found = lines(&read(&disk));
+                assert!(found == old || found == new, "{stop} {seed}: {found:?}");
+                assert!(found == new || raised.is_err(), "{stop} {seed}");
+                outcomes.insert((raised.is_ok(), found == new));
+            }
+        }
+        assert!(outcomes.contains(&(true, true)) && outcomes.contains(&(false, false)));
+    }
+
+    #[test]
+    fn offsets_are_only_raised() {
+        let disk = disk();
+        let file = read(&disk);
+        file.raise(&disk, [entry("a", 0, 9)]).unwrap();
+        file.raise(&disk, [entry("a", 0, 3), entry("a", 0, 4)])
+            .unwrap();
+        assert_eq!(lines(&file), [entry("a", 0, 9)]);
+    }
+
+    #[test]
+    fn a_raise_that_failed_is_made_up_for_by_the_next() {
+        let disk = disk();
+        let file = read(&disk);
+        disk.plan(
+            disk.operations() + 1,
+            Fault::Fail(io::ErrorKind::StorageFull),
+        );
+        let full = file.raise(&disk, [entry("a", 0, 9)]);
+        assert!(matches!(full, Err(StorageError::Full { .. })), "{full:?}");
+        file.raise(&disk, [entry("b", 0, 1)]).unwrap();
+        assert_eq!(
+            lines(&read(&disk)),
+            [entry("a", 0, 9), entry("b", 0, 1)],
+            "the log start is raised in memory already, so it must not be lost"
+        );
+    }
+
+    #[test]
+    fn threads_that_raise_at_once_find_all_their_offsets_written() {
+        let disk = disk();
+        let file = read(&disk);
+        ottla_env::run_threads("raise", 8, &|index| {
+            for step in 0..20 {
+                let partition = i32::try_from(index).unwrap();
+                file.raise(&disk, [entry("a", partition, step)]).unwrap();
+                assert!(read(&disk).get("a", partition) >= Some(Offset(step)));
+            }
+        });
+        assert_eq!(lines(&file).len(), 8);
+    }
+
+    #[test]
+    fn forgotten_partition_is_gone_for_good() {
+        let disk = disk();
+        let file = read(&disk);
+        let all = [entry("a", 0, 1), entry("a", 1, 2), entry("b", 0, 3)];
+        file.raise(&disk, all).unwrap();
+        file.forget(&disk, &[("b".into(), 0), ("a".into(), 0), ("x".into(), 0)])
+            .unwrap();
+        disk.crash(1);
+        assert_eq!(lines(&read(&disk)), [entry("a", 1, 2)]);
+    }
+
+    #[test]
+    fn damaged_file_is_as_good_as_none() {
+        let disk = disk();
+        for bytes in [
+            &b"0\n2\na 0 5\n"[..],
+            b"1\n0\n",
+            b"\xff\xfe",
+            b"0\n1\na 0\n",
+        ] {
+            write_atomically(&disk, &Path::new(DIR).join(NAME), bytes).unwrap();
+            assert_eq!(lines(&read(&disk)), []);
+        }
+        // As Apache Kafka writes it: in the order of its hash table.
+        let bytes = b"0\n3\nt 2 0\nu 0 7\nt 0 1\n";
+        write_atomically(&disk, &Path::new(DIR).join(NAME), bytes).unwrap();
+        let sorted = [entry("t", 0, 1), entry("t", 2, 0), entry("u", 0, 7)];
+        assert_eq!(lines(&read(&disk)), sorted);
+    }
+
+    #[test]
+    fn clean_mark_says_the_broker_epoch() {
+        let disk = disk();
+        let dir = Path::new(DIR);
+        let mark = || read_clean_mark(&disk, dir).unwrap();
+        assert_eq!(mark(), None);
+        write_clean_mark(&disk, dir, BrokerEpoch(94)).unwrap();
+        assert_eq!(mark(), Some(Some(BrokerEpoch(94))));
+        write_clean_mark(&disk, dir, BrokerEpoch(-1)).unwrap();
+        assert_eq!(mark(), Some(None));
+        write_atomically(&disk, &dir.join(names::CLEAN_SHUTDOWN), b"").unwrap();
+        assert_eq!(mark(), Some(None), "older releases leave it empty");
+        remove_clean_mark(&disk, dir).unwrap();
+        disk.crash(3);
+        assert_eq!(mark(), None);
+        remove_clean_mark(&disk, dir).unwrap();
+    }
+}

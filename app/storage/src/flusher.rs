@@ -303,3 +303,6 @@ impl Flusher {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

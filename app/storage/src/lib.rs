@@ -13,6 +13,8 @@ pub mod format;
 mod loader;
 mod log;
 mod removals;
+#[cfg(test)]
+mod test_support;
 
 pub use background::{AllMaintained, Background, Expired, Intervals, LogOffsets, Maintained};
 pub use dirs::{DirIndex, Expect, LogDirs, OpenDirsError};

@@ -33,9 +33,7 @@ pub use self::plan::{Plan, Quorum, Wishes, directories, plan};
 use self::date::java_date;
 use self::error::refuse;
 use self::snapshot::bootstrap_snapshot;
-
-/// Directory of the metadata log within the metadata directory.
-const METADATA_LOG: &str = "__cluster_metadata-0";
+use crate::dirs::METADATA_LOG_DIR;
 
 /// What the outside world gives.
 #[derive(Clone, Copy)]
@@ -48,8 +46,11 @@ pub struct World<'a> {
     pub rng: &'a dyn Rng,
 }
 
-/// Formats the directories of a node for a new cluster of its own, if all of them are new; returns the
-/// id of the cluster then. A directory that is formatted already leaves all as it is.
+/// Formats the directories of a node that are new, for a new cluster of its own if all of them are; returns
+/// the id of the cluster if something was formatted.
+///
+/// A metadata directory that is new beside formatted ones is left as it is, and the start is then refused:
+/// an empty metadata log would make strays of all partitions.
 ///
 /// # Errors
 /// As [`carry_out`].
@@ -60,10 +61,17 @@ pub fn format_if_new(
 ) -> Result<Option<String>, FormatError> {
     let is_new =
         |path: &String| matches!(look(world.disk, path), Directory::Absent | Directory::New);
-    if !directories(config).iter().all(is_new) {
+    let all = directories(config);
+    let there = formatted(world.disk, &all);
+    let metadata_dir = config.metadata_log_dir().to_owned();
+    if !all.iter().any(is_new) || (is_new(&metadata_dir) && !there.is_empty()) {
         return Ok(None);
     }
-    let cluster_id = world.rng.uuid().to_string();
+    let known = there.get(&metadata_dir);
+    let cluster_id = match known.and_then(|meta| meta.cluster_id.clone()) {
+        Some(cluster_id) => cluster_id,
+        None => world.rng.uuid().to_string(),
+    };
     let quorum = if config.voters.is_empty() {
         Quorum::Standalone
     } else {
@@ -71,6 +79,7 @@ pub fn format_if_new(
     };
     let wishes = Wishes {
         cluster_id: cluster_id.clone(),
+        ignore_formatted: true,
         quorum,
         ..Wishes::default()
     };
@@ -164,7 +173,7 @@ fn format_one(
 ) -> io::Result<()> {
     disk.create_dir_all(folder)?;
     if let Some(snapshot) = snapshot {
-        let log = folder.join(METADATA_LOG);
+        let log = folder.join(METADATA_LOG_DIR);
         disk.create_dir_all(&log)?;
         let name = log.join(SnapshotId::BOOTSTRAP.file_name());
         write_atomically(disk, &name, snapshot)?;
