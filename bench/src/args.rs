@@ -25,6 +25,7 @@ usage: ottla-bench [WORKLOAD...] [OPTION...]     every workload if none is named
   --free             do not pin server and load generator to a core each
   --seconds S        length of a measured window (5)
   --warm-up S        longest warm-up of a workload (15)
+  --nice N           priority of server and load generator, -20 to 19 (0)
   --attempts N       runs of a workload until no other process disturbs it (3)
   --work DIR         where servers keep their data (target/bench/work)
   --out DIR          where results go (target/bench)";
@@ -57,6 +58,8 @@ pub(crate) struct Plan {
     pub(crate) effort: Effort,
     /// Runs of a workload until it is not disturbed.
     pub(crate) attempts: usize,
+    /// Priority, as in nice(1).
+    pub(crate) nice: i32,
     /// Where servers keep their data.
     pub(crate) work: PathBuf,
     /// Where results go.
@@ -76,6 +79,7 @@ struct Raw {
     seconds: Option<f64>,
     warm_up: Option<f64>,
     attempts: Option<usize>,
+    nice: Option<i32>,
     work: Option<PathBuf>,
     out: Option<PathBuf>,
 }
@@ -100,6 +104,7 @@ fn read(arguments: impl Iterator<Item = String>) -> Result<Raw> {
             "--seconds" => raw.seconds = Some(value()?.parse().context("--seconds")?),
             "--warm-up" => raw.warm_up = Some(value()?.parse().context("--warm-up")?),
             "--attempts" => raw.attempts = Some(value()?.parse().context("--attempts")?),
+            "--nice" => raw.nice = Some(value()?.parse().context("--nice")?),
             "--work" => raw.work = Some(value()?.into()),
             "--out" => raw.out = Some(value()?.into()),
             "-h" | "--help" => raw.words.push("help".to_owned()),
@@ -159,6 +164,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Command> 
         },
         effort,
         attempts: raw.attempts.unwrap_or(if smoke { 1 } else { 3 }).max(1),
+        nice: raw.nice.unwrap_or(0),
         work: raw.work.unwrap_or_else(|| out.join("work")),
         out,
     })))

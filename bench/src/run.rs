@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::args::Plan;
-use crate::host::{Machine, pin_client, warm_page_cache};
+use crate::host::{Machine, pin_client, set_nice, warm_page_cache};
 use crate::result::RunResult;
 use crate::servers::{Durability, Running, Side, Start, prepare};
 use crate::workloads::{Metrics, Needs, Stage, Target, Workload};
@@ -42,6 +42,7 @@ fn about(plan: &Plan) -> Value {
         "revision": git(&["rev-parse", "--short=12", "HEAD"]) + if dirty { "+changes" } else { "" },
         "unix_time": seconds,
         "placement": plan.placement.name(),
+        "nice": plan.nice,
         "window_s": plan.effort.window.as_secs_f64(),
         "warm_up_s": plan.effort.warm_up.as_secs_f64(),
         "machine": Machine::read().json(),
@@ -59,6 +60,7 @@ pub(crate) fn run(plan: &Plan) -> Result<(PathBuf, Vec<RunResult>)> {
     fs::create_dir_all(&plan.work)?;
     let path = plan.out.join(format!("runs-{stamp}.jsonl"));
     let lines = File::create(&path).with_context(|| path.display().to_string())?;
+    set_nice(plan.nice)?;
     pin_client(plan.placement)?;
     warm_page_cache(&plan.work, plan.effort.bytes_max * 2)?;
     let mut runner = Runner {
