@@ -24,7 +24,7 @@ usage: ottla-bench [WORKLOAD...] [OPTION...]     every workload if none is named
   --tuned            Apache Kafka with fewer threads and a 2-GiB heap
   --free             do not pin server and load generator to a core each
   --seconds S        length of a measured window (5)
-  --warm-up S        longest warm-up of a workload (15)
+  --warm-up S        longest warm-up of a workload (20)
   --nice N           priority of server and load generator, -20 to 19 (0)
   --attempts N       runs of a workload until no other process disturbs it (3)
   --work DIR         where servers keep their data (target/bench/work)

@@ -142,6 +142,7 @@ impl Runner<'_> {
             let target = Target {
                 address: running.address,
                 pid: running.pid(),
+                is_native: side.is_native(),
                 durability,
                 effort: plan.effort,
             };

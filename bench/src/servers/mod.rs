@@ -61,6 +61,11 @@ impl Durability {
 }
 
 impl Side {
+    /// Whether it is native code.
+    pub(crate) fn is_native(&self) -> bool {
+        matches!(self.program, Program::Ottla(_))
+    }
+
     /// What the program calls its version.
     ///
     /// # Errors

@@ -54,7 +54,7 @@ pub(super) fn run(target: &Target) -> Result<Metrics> {
         request.encode(w, version)
     })?;
     let begun = Instant::now();
-    while begun.elapsed() < target.effort.warm_up {
+    while begun.elapsed() < target.warm_up_time() {
         round(target, &frame, |_| {})?;
     }
     let mut latency = latency_histogram();

@@ -49,6 +49,7 @@ impl<'a> Stage<'a> {
         Target {
             address: server.address,
             pid: server.pid(),
+            is_native: self.side.is_native(),
             durability: Durability::PageCache,
             effort: self.effort,
         }

@@ -10,8 +10,8 @@ use super::Target;
 use crate::host::{Snapshot, Spent, descriptors, resident_mib};
 use crate::load::{Engine, Outcome, Pace, Traffic, Until};
 
-/// Requests after which a shape counts as warm: a virtual machine has compiled what matters.
-const WARM_REQUESTS: u64 = 200_000;
+/// Longest warm-up of a native program, which does not get faster by being run.
+const NATIVE_WARM_UP: Duration = Duration::from_secs(3);
 /// Longest rest of a server between warm-up and window.
 const REST: Duration = Duration::from_millis(200);
 
@@ -93,11 +93,20 @@ impl Target {
         }
     }
 
+    /// Length of a warm-up.
+    pub(crate) fn warm_up_time(&self) -> Duration {
+        if self.is_native {
+            self.effort.warm_up.min(NATIVE_WARM_UP)
+        } else {
+            self.effort.warm_up
+        }
+    }
+
     /// The end of a warm-up.
     pub(crate) fn warm_up(&self) -> Until {
         Until {
-            elapsed: self.effort.warm_up,
-            requests: WARM_REQUESTS,
+            elapsed: self.warm_up_time(),
+            requests: u64::MAX,
             bytes: self.effort.bytes_max / 2,
         }
     }

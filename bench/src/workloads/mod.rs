@@ -43,7 +43,7 @@ impl Effort {
     /// For figures that are to be published.
     pub(crate) const FULL: Self = Self {
         window: Duration::from_secs(5),
-        warm_up: Duration::from_secs(15),
+        warm_up: Duration::from_secs(20),
         bytes_max: 1_200 << 20,
         many_partitions: 2_000,
         restart_bytes: 1 << 30,
@@ -65,6 +65,8 @@ pub(crate) struct Target {
     pub(crate) address: SocketAddr,
     /// Its process.
     pub(crate) pid: u32,
+    /// Whether it runs native code, rather than code that is compiled while it runs.
+    pub(crate) is_native: bool,
     /// What an acknowledgement means here.
     pub(crate) durability: Durability,
     /// How long to measure.
