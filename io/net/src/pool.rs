@@ -19,7 +19,8 @@ thread_local! {
 #[must_use]
 pub fn take(bytes: usize) -> Vec<u8> {
     let mut buffer = KEPT.with_borrow_mut(Vec::pop).unwrap_or_default();
-    buffer.reserve(bytes);
+    // A smaller one would not be kept, and the next answer would allocate again.
+    buffer.reserve(bytes.max(KEPT_BYTES_MIN));
     buffer
 }
 
@@ -41,6 +42,15 @@ pub fn give(mut buffer: Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_small_answer_leaves_a_buffer_for_the_next() {
+        let mut buffer = take(0);
+        buffer.extend_from_slice(b"answer");
+        let address = buffer.as_ptr();
+        give(buffer);
+        assert_eq!(take(0).as_ptr(), address);
+    }
 
     #[test]
     fn buffers_are_used_again_up_to_a_bound() {
