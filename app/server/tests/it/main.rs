@@ -1,0 +1,11 @@
+//! A node from outside, over sockets.
+//!
+//! The front of a node alone (no quorum, no partition) is enough for what concerns connections and frames.
+
+mod bodies;
+mod frames;
+mod front;
+mod harness;
+mod memory;
+mod peer;
+mod pressure;

@@ -1,0 +1,65 @@
+//! Peers that send and do not read.
+
+use tokio::io::AsyncWriteExt as _;
+
+use crate::harness::{Front, with_front};
+use crate::memory;
+use crate::peer::{Peer, api_versions, is_served, raw, read_api_versions};
+
+/// Requests sent without reading an answer.
+const REQUESTS: i32 = 100_000;
+
+#[test]
+fn peer_that_does_not_read_is_no_longer_read() {
+    with_front(Front::default(), async |node| {
+        let before = memory::resident();
+        // 1 KB a request, so that 100 MB do not fit into the buffers of the sockets.
+        let frame = |id: i32| {
+            let mut body = api_versions(0, id).split_off(4);
+            body.resize(1000, 0);
+            raw(&body)
+        };
+        let (mut read, mut write) = Peer::connect(node.address).await.stream.into_split();
+        let send = async {
+            for first in (0..REQUESTS).step_by(100) {
+                let some: Vec<u8> = (first..first + 100).flat_map(frame).collect();
+                write.write_all(&some).await.expect("open");
+            }
+        };
+        tokio::pin!(send);
+        // Others are served while this one sends; it does not come to an end.
+        let mut others = 0;
+        while others < 1000 {
+            tokio::select! {
+                biased;
+                () = &mut send => panic!("everything was taken although nothing was read"),
+                served = is_served(node.address) => {
+                    assert!(served);
+                    others += 1;
+                }
+            }
+        }
+        memory::assert_bounded(before);
+        // What was asked is answered, in order, as soon as the peer reads.
+        let receive = async {
+            let mut peer = Receiver(&mut read);
+            for expected in 0..REQUESTS {
+                assert_eq!(read_api_versions(&peer.answer().await, 0).0, expected);
+            }
+        };
+        tokio::join!(send, receive);
+        memory::assert_bounded(before);
+    });
+}
+
+struct Receiver<'a>(&'a mut tokio::net::tcp::OwnedReadHalf);
+
+impl Receiver<'_> {
+    async fn answer(&mut self) -> Vec<u8> {
+        use tokio::io::AsyncReadExt as _;
+        let len = self.0.read_u32().await.expect("an answer");
+        let mut bytes = vec![0; usize::try_from(len).expect("small")];
+        self.0.read_exact(&mut bytes).await.expect("a whole answer");
+        bytes
+    }
+}
