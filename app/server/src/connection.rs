@@ -39,8 +39,10 @@ pub(crate) struct Connection {
     wake: Arc<dyn Wake>,
     /// Whether a frame was kept back until the requests before it are answered.
     kept_back: bool,
-    /// Why it is over as soon as what is ready was sent.
+    /// Why it is over as soon as what was asked before is answered.
     closing: Option<Close>,
+    /// Why nothing more is read; what was asked before is still answered, as in Kafka.
+    ended: Option<ReadError>,
     last_active: Instant,
     frame_begun: Option<Instant>,
     timer: Pin<Box<Sleep>>,
@@ -88,6 +90,7 @@ impl Connection {
             wake,
             kept_back: false,
             closing: None,
+            ended: None,
             last_active: now,
             frame_begun: None,
             timer,
@@ -98,13 +101,14 @@ impl Connection {
     /// Whether more requests may be read.
     fn may_read(&self) -> bool {
         self.closing.is_none()
+            && self.ended.is_none()
             && self.in_flight.has_room()
             && (!self.kept_back || self.in_flight.is_empty())
             && self.out.queued_bytes() < QUEUED_BYTES_MAX
     }
 
-    /// Reads once and starts every whole frame; `Ready` if anything arrived.
-    fn poll_requests(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ReadError>> {
+    /// Reads once and starts every whole frame; `Ready` if anything arrived, with whether a frame was whole.
+    fn poll_requests(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, ReadError>> {
         let Self {
             node,
             session,
@@ -118,9 +122,11 @@ impl Connection {
             ..
         } = self;
         let started = Cell::new(false);
+        let whole = Cell::new(false);
         let closing = Cell::from_mut(closing);
         let waker = cx.waker().clone();
         let mut on_frame = |frame: &[u8]| {
+            whole.set(true);
             let arrival = Arrival {
                 node,
                 session,
@@ -150,10 +156,11 @@ impl Connection {
             // Frames that were kept back when a limit was reached come first.
             reader.drain(&mut on_frame)?;
             if started.get() || closing.get().is_some() {
-                return Poll::Ready(Ok(())); // They are worked on before anything else is read.
+                return Poll::Ready(Ok(true)); // They are worked on before anything else is read.
             }
         }
-        reader.poll_read(cx, stream, &mut on_frame)
+        let read = reader.poll_read(cx, stream, &mut on_frame);
+        read.map_ok(|()| whole.get())
     }
 
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<End> {
@@ -162,13 +169,16 @@ impl Connection {
         }
         for _ in 0..READS_PER_TURN {
             self.poll_in_flight(cx, None);
-            match self.out.poll_flush(cx, &self.stream) {
-                Poll::Ready(Ok(())) | Poll::Pending => {}
-                Poll::Ready(Err(error)) => return Poll::Ready(End::Write(error)),
+            if let Err(error) = self.flush(cx) {
+                return Poll::Ready(End::Write(error));
             }
-            let answered = self.in_flight.is_empty() && self.out.is_empty();
-            if let Some(close) = self.closing.filter(|_| answered) {
-                return Poll::Ready(End::Refused(close));
+            if self.in_flight.is_empty() && self.out.is_empty() {
+                if let Some(close) = self.closing {
+                    return Poll::Ready(End::Refused(close));
+                }
+                if let Some(error) = self.ended.take() {
+                    return Poll::Ready(End::Read(error));
+                }
             }
             if self.in_flight.is_empty() {
                 self.kept_back = false;
@@ -177,13 +187,28 @@ impl Connection {
                 return Poll::Pending;
             }
             match self.poll_requests(cx) {
-                Poll::Ready(Ok(())) => self.arrived(),
-                Poll::Ready(Err(error)) => return Poll::Ready(End::Read(error)),
+                Poll::Ready(Ok(whole)) => self.arrived(whole),
+                Poll::Ready(Err(error)) => {
+                    self.ended = Some(error);
+                    self.frame_begun = None;
+                }
                 Poll::Pending => return Poll::Pending,
             }
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Sends what the socket takes. A peer that reads is not idle.
+    fn flush(&mut self, cx: &mut Context<'_>) -> std::io::Result<()> {
+        let queued = self.out.queued_bytes();
+        if let Poll::Ready(result) = self.out.poll_flush(cx, &self.stream) {
+            return result;
+        }
+        if self.out.queued_bytes() < queued {
+            self.last_active = Instant::now();
+        }
+        Ok(())
     }
 
     /// Works on what was started; `now` is given when a deadline may have passed.
@@ -201,11 +226,13 @@ impl Connection {
         }
     }
 
-    fn arrived(&mut self) {
+    /// Notes that bytes arrived, and whether they made a frame whole: what is left is then of another one.
+    fn arrived(&mut self, whole: bool) {
         self.last_active = Instant::now();
-        if !self.reader.is_inside_frame() {
+        if whole || !self.reader.is_inside_frame() {
             self.frame_begun = None;
-        } else if self.frame_begun.is_none() && !self.kept_back {
+        }
+        if self.frame_begun.is_none() && self.reader.is_inside_frame() && !self.kept_back {
             self.frame_begun = Some(self.last_active);
         }
         let deadline = self.deadline();
@@ -233,10 +260,11 @@ impl Connection {
             let now = Instant::now();
             self.poll_in_flight(cx, Some(now));
             if self.deadline() <= now {
-                // While nothing is read, the peer is not to blame; one that waits for an answer is not idle.
+                // One that waits for an answer is not idle, and no frame is late while none is read; but one
+                // that does not read its answers is to blame.
                 match self.frame_begun {
                     Some(_) if self.may_read() => return Poll::Ready(End::SlowFrame),
-                    None if self.in_flight.is_empty() => return Poll::Ready(End::Idle),
+                    _ if self.in_flight.is_empty() => return Poll::Ready(End::Idle),
                     begun => {
                         self.last_active = now;
                         self.frame_begun = begun.map(|_| now);

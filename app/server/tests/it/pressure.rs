@@ -1,8 +1,11 @@
 //! Peers that send and do not read.
 
+use std::time::Duration;
+
+use ottla_server::node::Limits;
 use tokio::io::AsyncWriteExt as _;
 
-use crate::harness::{Front, with_front};
+use crate::harness::{Front, LIMITS, with_front};
 use crate::memory;
 use crate::peer::{Peer, api_versions, is_served, raw, read_api_versions};
 
@@ -62,4 +65,59 @@ impl Receiver<'_> {
         self.0.read_exact(&mut bytes).await.expect("a whole answer");
         bytes
     }
+}
+
+#[test]
+fn peer_that_never_reads_is_closed_when_it_is_idle_for_too_long() {
+    let front = Front {
+        limits: Limits {
+            idle_ms: 100,
+            ..LIMITS
+        },
+        ..Front::default()
+    };
+    with_front(front, async |node| {
+        let mut peer = Peer::connect(node.address).await;
+        let some: Vec<u8> = (0..100).flat_map(|id| api_versions(0, id)).collect();
+        // The node stops reading, and then closes: the peer cannot send any more.
+        while peer.send(&some).await.is_ok() {}
+        node.connections_fall_to(0).await;
+    });
+}
+
+#[test]
+fn frames_that_follow_each_other_are_not_one_slow_frame() {
+    let front = Front {
+        limits: Limits {
+            frame_ms: 1000,
+            ..LIMITS
+        },
+        ..Front::default()
+    };
+    with_front(front, async |node| {
+        let mut peer = Peer::connect(node.address).await;
+        // After large frames buffers are large, and a read takes more than one small frame.
+        for _ in 0..20 {
+            let mut large = api_versions(0, 1).split_off(4);
+            large.resize(100_000, 0);
+            let (first, rest) = large.split_at(50_000);
+            let size = 100_000_u32.to_be_bytes();
+            peer.send(&[&size, first].concat()).await.expect("open");
+            assert!(is_served(node.address).await, "the first half was read");
+            assert!(peer.ask(rest).await.is_some());
+        }
+        let begun = tokio::time::Instant::now();
+        let frame = api_versions(0, 1);
+        let (first, rest) = frame.split_at(7);
+        peer.send(first).await.expect("open");
+        // What is sent always ends within a frame, for longer than one frame may take.
+        while begun.elapsed() < Duration::from_millis(2500) {
+            peer.send(&[rest, first].concat()).await.expect("open");
+            assert!(
+                peer.answer().await.is_some(),
+                "closed in the middle of traffic"
+            );
+        }
+        assert!(peer.ask(rest).await.is_some());
+    });
 }
