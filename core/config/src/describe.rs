@@ -3,9 +3,10 @@
 use ottla_base::{ConfigRow, ConfigType, ConfigValues, Dynamic};
 
 use crate::broker::BrokerConfig;
-use crate::rows::{broker_rows, topic_rows};
+use crate::resources::resource_values;
+use crate::rows::{broker_rows, client_metrics_rows, group_config_rows, topic_rows};
 use crate::topic::topic_values;
-use crate::values::RawConfigs;
+use crate::values::{RawConfigs, Values};
 
 /// Where a value came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,31 +123,80 @@ pub fn describe_topic(config: &BrokerConfig, overrides: &RawConfigs) -> Vec<Desc
         .values()
         .filter(|row| !row.internal || overrides.contains_key(row.name))
         .map(|row| {
-            let value = values.value(row.name).map(ToString::to_string);
-            let mut synonyms = match row.synonyms.first() {
+            let inherited = match row.synonyms.first() {
                 Some(name) => broker_synonyms(config, name),
                 None => Vec::new(),
             };
-            if overrides.contains_key(row.name) {
-                let own = ConfigSynonym {
-                    name: row.name.to_owned(),
-                    value: value.clone(),
-                    source: ConfigSource::Topic,
-                };
-                synonyms.insert(0, own);
-            }
-            DescribedConfig {
-                name: row.name.to_owned(),
-                value,
-                read_only: false,
-                source: synonyms.first().map_or(ConfigSource::Default, |s| s.source),
-                sensitive: row.sensitive(),
-                synonyms,
-                kind: Some(row.kind),
-                documentation: Some(row.summary()),
-            }
+            resource_entry(row, &values, overrides, ConfigSource::Topic, inherited)
         })
         .collect()
+}
+
+/// Describes a group with these configs of its own.
+#[must_use]
+pub fn describe_group(config: &BrokerConfig, overrides: &RawConfigs) -> Vec<DescribedConfig> {
+    let values = resource_values(group_config_rows(), config, overrides);
+    let rows = group_config_rows().values();
+    rows.map(|row| {
+        let inherited = match row.synonyms.first() {
+            Some(name) => broker_synonyms(config, name),
+            None => row_default(row).into_iter().collect(),
+        };
+        resource_entry(row, &values, overrides, ConfigSource::Group, inherited)
+    })
+    .collect()
+}
+
+/// Describes a subscription to client metrics with these configs of its own.
+#[must_use]
+pub fn describe_client_metrics(
+    config: &BrokerConfig,
+    overrides: &RawConfigs,
+) -> Vec<DescribedConfig> {
+    let values = resource_values(client_metrics_rows(), config, overrides);
+    let source = ConfigSource::ClientMetrics;
+    let rows = client_metrics_rows().values();
+    rows.map(|row| resource_entry(row, &values, overrides, source, Vec::new()))
+        .collect()
+}
+
+fn row_default(row: &ConfigRow) -> Option<ConfigSynonym> {
+    let default = row.default_value().ok().flatten()?;
+    Some(ConfigSynonym {
+        name: row.name.to_owned(),
+        value: Some(default.to_string()),
+        source: ConfigSource::Default,
+    })
+}
+
+/// One key of a resource other than a broker; `inherited` is what holds where it sets nothing.
+fn resource_entry(
+    row: &ConfigRow,
+    values: &Values,
+    overrides: &RawConfigs,
+    own: ConfigSource,
+    inherited: Vec<ConfigSynonym>,
+) -> DescribedConfig {
+    let value = values.value(row.name).map(ToString::to_string);
+    let mut synonyms = inherited;
+    if overrides.contains_key(row.name) {
+        let set = ConfigSynonym {
+            name: row.name.to_owned(),
+            value: value.clone(),
+            source: own,
+        };
+        synonyms.insert(0, set);
+    }
+    DescribedConfig {
+        name: row.name.to_owned(),
+        value,
+        read_only: false,
+        source: synonyms.first().map_or(ConfigSource::Default, |s| s.source),
+        sensitive: row.sensitive(),
+        synonyms,
+        kind: Some(row.kind),
+        documentation: Some(row.summary()),
+    }
 }
 
 /// Kept out of the list unless set: internal keys, and those that exist only at run time.

@@ -21,6 +21,7 @@ mod meta_properties;
 mod properties;
 mod reference;
 mod relations;
+mod resources;
 pub mod rows;
 mod suggest;
 mod topic;
@@ -29,8 +30,8 @@ mod values;
 pub use alter::{AlterOp, alter_broker, is_list, topic_default, validate_broker, validate_topic};
 pub use broker::{BrokerConfig, BrokerLayers, Roles, loggable};
 pub use describe::{
-    ConfigSource, ConfigSynonym, DescribedConfig, describe_broker, describe_cluster_default,
-    describe_topic,
+    ConfigSource, ConfigSynonym, DescribedConfig, describe_broker, describe_client_metrics,
+    describe_cluster_default, describe_group, describe_topic,
 };
 pub use enums::{CommitFlush, CompressionType, SecurityProtocol, TimestampType};
 pub use error::{AlterError, ConfigError};
@@ -40,6 +41,7 @@ pub use meta_properties::{
 };
 pub use properties::{InvalidProperties, parse_properties, write_properties};
 pub use reference::reference_page;
+pub use resources::{validate_client_metrics, validate_group};
 pub use rows::topic::TopicConfig;
 pub use suggest::suggestion;
 pub use topic::effective_topic_value;

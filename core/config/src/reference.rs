@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
-use ottla_base::{ConfigRow, DefaultValue, Dynamic, Importance, Status, Valid};
+use ottla_base::{ConfigRow, DefaultValue, Dynamic, Importance, Scope, Status, Valid};
 
+use crate::rows::client_metrics::CLIENT_METRICS_ROWS;
+use crate::rows::group_config::GROUP_CONFIG_ROWS;
 use crate::rows::{BROKER_TABLES, topic::TOPIC_ROWS};
 
 /// The reference page of all public keys, in Markdown.
@@ -29,8 +31,19 @@ pub fn reference_page() -> String {
     counts(&mut page, "broker", &all);
     let topic: Vec<&ConfigRow> = TOPIC_ROWS.iter().filter(|row| !row.internal).collect();
     counts(&mut page, "topic", &topic);
+    counts(
+        &mut page,
+        "group",
+        &GROUP_CONFIG_ROWS.iter().collect::<Vec<_>>(),
+    );
+    let metrics: Vec<&ConfigRow> = CLIENT_METRICS_ROWS.iter().collect();
+    counts(&mut page, "client metrics", &metrics);
     page.push_str("\n## Topic keys\n\n");
     table(&mut page, TOPIC_ROWS);
+    page.push_str("\n## Group keys\n\n");
+    table(&mut page, GROUP_CONFIG_ROWS);
+    page.push_str("\n## Keys of subscriptions to client metrics\n\n");
+    table(&mut page, CLIENT_METRICS_ROWS);
     page.push_str("\n## Broker keys\n");
     for (title, rows) in BROKER_TABLES {
         let _ = write!(page, "\n### {title}\n\n");
@@ -58,7 +71,7 @@ fn table(page: &mut String, rows: &[ConfigRow]) {
     );
     for row in rows.iter().filter(|row| !row.internal) {
         let mut meaning = row.summary().replace('|', "\\|");
-        if row.scope == ottla_base::Scope::Topic && !row.synonyms.is_empty() {
+        if row.scope != Scope::Broker && !row.synonyms.is_empty() {
             let names: Vec<String> = row.synonyms.iter().map(|n| format!("`{n}`")).collect();
             let _ = write!(meaning, " Broker key: {}.", names.join(", "));
         }
@@ -77,8 +90,12 @@ fn table(page: &mut String, rows: &[ConfigRow]) {
             match row.dynamic {
                 Dynamic::ReadOnly => "restart",
                 Dynamic::PerBroker => "broker",
-                Dynamic::ClusterWide if row.scope == ottla_base::Scope::Topic => "topic",
-                Dynamic::ClusterWide => "cluster",
+                Dynamic::ClusterWide => match row.scope {
+                    Scope::Broker => "cluster",
+                    Scope::Topic => "topic",
+                    Scope::Group => "group",
+                    Scope::ClientMetrics => "subscription",
+                },
             },
             match row.status {
                 Status::Served => "served",

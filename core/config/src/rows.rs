@@ -1,6 +1,8 @@
 //! The rows of all keys, one file per subject.
 
+pub mod client_metrics;
 pub mod group;
+pub mod group_config;
 pub mod log;
 pub mod metrics;
 pub mod network;
@@ -63,6 +65,20 @@ static TOPIC: LazyLock<BTreeMap<&'static str, &'static ConfigRow>> = LazyLock::n
         .collect()
 });
 
+static GROUP_CONFIG: LazyLock<BTreeMap<&'static str, &'static ConfigRow>> = LazyLock::new(|| {
+    group_config::GROUP_CONFIG_ROWS
+        .iter()
+        .map(|row| (row.name, row))
+        .collect()
+});
+
+static CLIENT_METRICS: LazyLock<BTreeMap<&'static str, &'static ConfigRow>> = LazyLock::new(|| {
+    client_metrics::CLIENT_METRICS_ROWS
+        .iter()
+        .map(|row| (row.name, row))
+        .collect()
+});
+
 /// All broker rows by key.
 #[must_use]
 pub fn broker_rows() -> &'static BTreeMap<&'static str, &'static ConfigRow> {
@@ -73,4 +89,16 @@ pub fn broker_rows() -> &'static BTreeMap<&'static str, &'static ConfigRow> {
 #[must_use]
 pub fn topic_rows() -> &'static BTreeMap<&'static str, &'static ConfigRow> {
     &TOPIC
+}
+
+/// All rows of groups by key.
+#[must_use]
+pub fn group_config_rows() -> &'static BTreeMap<&'static str, &'static ConfigRow> {
+    &GROUP_CONFIG
+}
+
+/// All rows of subscriptions to client metrics by key.
+#[must_use]
+pub fn client_metrics_rows() -> &'static BTreeMap<&'static str, &'static ConfigRow> {
+    &CLIENT_METRICS
 }

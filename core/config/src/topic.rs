@@ -87,8 +87,8 @@ pub fn effective_topic_value(
     }
 }
 
-/// The broker's value for a topic key: the first of its synonyms that is set, in the topic key's unit.
-fn from_broker(row: &ConfigRow, broker: &BrokerConfig) -> Option<Value> {
+/// The broker's value for a topic or group key: the first of its synonyms that is set, in the key's unit.
+pub(crate) fn from_broker(row: &ConfigRow, broker: &BrokerConfig) -> Option<Value> {
     let (name, value) = row
         .synonyms
         .iter()

@@ -4,7 +4,7 @@ use ottla_base::NodeId;
 use ottla_config::rows::{broker_rows, topic_rows};
 use ottla_config::{
     AlterError, BrokerConfig, effective_topic_value, is_list, topic_default, validate_broker,
-    validate_topic,
+    validate_client_metrics, validate_group, validate_topic,
 };
 use ottla_metadata::{ConfigResource, Configs, ResourceType};
 
@@ -86,7 +86,14 @@ impl ConfigSchema for NodeConfigSchema {
                 Ok(validate_topic(&self.config, existing, configs)?)
             }
             ResourceType::BROKER => self.validate_broker(&resource.name, configs),
-            // Groups and client metrics come with the groups of KIP-848 and with telemetry.
+            ResourceType::GROUP if resource.name.is_empty() => {
+                request("Default group resources are not allowed.".to_owned())
+            }
+            ResourceType::GROUP => Ok(validate_group(&self.config, configs)?),
+            ResourceType::CLIENT_METRICS if resource.name.is_empty() => {
+                request("Subscription name can't be empty".to_owned())
+            }
+            ResourceType::CLIENT_METRICS => Ok(validate_client_metrics(configs)?),
             ResourceType(kind) => request(format!("Unknown resource type {kind}")),
         }
     }

@@ -5,7 +5,10 @@
 //! and refused in Kafka's words.
 
 use ottla_base::ConfigType;
-use ottla_config::{DescribedConfig, describe_broker, describe_cluster_default, describe_topic};
+use ottla_config::{
+    DescribedConfig, describe_broker, describe_client_metrics, describe_cluster_default,
+    describe_group, describe_topic,
+};
 use ottla_controller::check_topic_name;
 use ottla_metadata::{ConfigResource, ResourceType};
 use ottla_protocol::ErrorCode;
@@ -76,7 +79,21 @@ fn describe(
             check_broker(ctx, name, "")?;
             Ok(broker_loggers::describe())
         }
-        // Kafka differs: it keeps configs of groups and of subscriptions to client metrics.
+        ResourceType::CLIENT_METRICS if name.is_empty() => Err(invalid(
+            "Client metrics subscription name must not be empty".to_owned(),
+        )),
+        ResourceType::GROUP if name.is_empty() => {
+            Err(invalid("Group name must not be empty".to_owned()))
+        }
+        kind @ (ResourceType::CLIENT_METRICS | ResourceType::GROUP) => {
+            let image = ctx.node.image();
+            let name = name.clone();
+            let overrides = image.configs.of(&ConfigResource { kind, name });
+            Ok(match kind {
+                ResourceType::GROUP => describe_group(&config, overrides),
+                _ => describe_client_metrics(&config, overrides),
+            })
+        }
         _ => Err(invalid(ErrorCode::InvalidRequest.message().to_owned())),
     }
 }

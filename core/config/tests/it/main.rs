@@ -6,6 +6,7 @@ mod describe;
 mod load;
 mod properties;
 mod reference;
+mod resources;
 mod rows;
 
 use std::collections::BTreeMap;
