@@ -139,6 +139,10 @@ fn groups_show_the_brokers_values_below_their_own() {
     );
     let metrics = describe_client_metrics(&config, &map("interval.ms=1000"));
     let sources: Vec<_> = metrics.iter().map(|config| config.source).collect();
-    use ConfigSource::{ClientMetrics, Default};
-    assert_eq!(sources, [ClientMetrics, Default, Default]);
+    let expected = [
+        ConfigSource::ClientMetrics,
+        ConfigSource::Default,
+        ConfigSource::Default,
+    ];
+    assert_eq!(sources, expected);
 }
