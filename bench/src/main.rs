@@ -75,7 +75,7 @@ fn write_report(runs: Vec<result::RunResult>, out: &Path) -> Result<()> {
     let table = report::table(&report);
     print!("\n{table}\n");
     std::fs::create_dir_all(out)?;
-    std::fs::write(out.join("table.md"), &table)?;
+    std::fs::write(out.join("results.md"), report::document(&report))?;
     let page = out.join("index.html");
     std::fs::write(&page, report::page(&report))?;
     println!("{}", page.display());

@@ -7,4 +7,4 @@ mod text;
 
 pub(crate) use compare::Report;
 pub(crate) use html::page;
-pub(crate) use text::{one_line, table};
+pub(crate) use text::{document, one_line, table};

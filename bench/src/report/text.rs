@@ -1,5 +1,6 @@
 //! Lines for a terminal and a table in Markdown.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::compare::{Range, Report, Row};
@@ -67,7 +68,7 @@ pub(crate) fn one_line(run: &RunResult) -> String {
         "server_cores",
         "client_cores",
     ]);
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     for name in names.into_iter().filter(|name| seen.insert(*name)) {
         if let Some(value) = run.metrics.get(name) {
             let _ = write!(line, " {name}={}", figure(*value));
@@ -117,6 +118,49 @@ fn markdown_row(row: &Row) -> String {
         verdict(row.meets_ratio()),
         disturbed,
     )
+}
+
+/// Everything that a reader of figures has to know, in Markdown.
+pub(crate) fn document(report: &Report) -> String {
+    let versions: BTreeSet<&str> = report
+        .runs
+        .iter()
+        .filter_map(|run| run.about["version"].as_str())
+        .collect();
+    let versions: Vec<&str> = versions.into_iter().collect();
+    let about = report.runs.first().map(|run| &run.about);
+    let word = |key: &str| about.map_or(String::new(), |a| plain(&a[key]));
+    let machine = |key: &str| about.map_or(String::new(), |a| plain(&a["machine"][key]));
+    let pairs: BTreeSet<_> = report
+        .runs
+        .iter()
+        .map(|run| (run.about["unix_time"].as_u64(), run.pair))
+        .collect();
+    format!(
+        "# Results\n\n\
+         Written by `cargo xtask bench`; how it is measured stands in [README.md](README.md). {} runs in {} pairs, {}.\n\
+         Revision {}, placement {}, windows of {} s. {} cores of {}, {} MiB, Linux {}.\n\n\
+         Median [smallest..largest]. A ratio above 1 means that Ottla is better; it is taken within a pair. A run counts as\n\
+         disturbed if other processes took more than {} cores meanwhile: its latencies then say little, its CPU is too high.\n\n{}",
+        report.runs.len(),
+        pairs.len(),
+        versions.join(" and "),
+        word("revision"),
+        word("placement"),
+        word("window_s"),
+        machine("cores"),
+        machine("processor"),
+        machine("memory_mib"),
+        machine("kernel"),
+        crate::result::FOREIGN_CORES_MAX,
+        table(report)
+    )
+}
+
+fn plain(value: &serde_json::Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// The table of figures and ratios.

@@ -50,8 +50,8 @@ impl Effort {
     };
     /// For a look, and for a test that the tool works.
     pub(crate) const SMOKE: Self = Self {
-        window: Duration::from_millis(800),
-        warm_up: Duration::from_millis(300),
+        window: Duration::from_millis(400),
+        warm_up: Duration::from_millis(100),
         bytes_max: 100 << 20,
         many_partitions: 100,
         restart_bytes: 20 << 20,
