@@ -1,0 +1,6 @@
+//! Tests of log directories and logs by what they leave on a disk.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod dirs;
+mod format;
+mod support;
