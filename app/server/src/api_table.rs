@@ -130,7 +130,15 @@ macro_rules! api_table {
 api_table! {
     ListOffsets 1..=11 ListOffsetsRequest list_offsets [broker: true, controller: false];
     Metadata 0..=13 MetadataRequest metadata [broker: true, controller: false];
+    OffsetCommit 2..=10 OffsetCommitRequest offset_commit [broker: true, controller: false];
+    OffsetFetch 1..=10 OffsetFetchRequest offset_fetch [broker: true, controller: false];
     FindCoordinator 0..=6 FindCoordinatorRequest find_coordinator [broker: true, controller: false];
+    JoinGroup 0..=9 JoinGroupRequest join_group [broker: true, controller: false];
+    Heartbeat 0..=4 HeartbeatRequest heartbeat [broker: true, controller: false];
+    LeaveGroup 0..=5 LeaveGroupRequest leave_group [broker: true, controller: false];
+    SyncGroup 0..=5 SyncGroupRequest sync_group [broker: true, controller: false];
+    DescribeGroups 0..=6 DescribeGroupsRequest describe_groups [broker: true, controller: false];
+    ListGroups 0..=5 ListGroupsRequest list_groups [broker: true, controller: false];
     ApiVersions 0..=5 ApiVersionsRequest api_versions [broker: true, controller: true];
     CreateTopics 2..=7 CreateTopicsRequest create_topics [broker: true, controller: true];
     DeleteTopics 1..=6 DeleteTopicsRequest delete_topics [broker: true, controller: true];
@@ -141,11 +149,13 @@ api_table! {
     DescribeConfigs 1..=4 DescribeConfigsRequest describe_configs [broker: true, controller: true];
     AlterConfigs 0..=2 AlterConfigsRequest alter_configs [broker: true, controller: true];
     CreatePartitions 0..=3 CreatePartitionsRequest create_partitions [broker: true, controller: true];
+    DeleteGroups 0..=3 DeleteGroupsRequest delete_groups [broker: true, controller: false];
     ElectLeaders 0..=2 ElectLeadersRequest elect_leaders [broker: true, controller: true];
     IncrementalAlterConfigs 0..=1 IncrementalAlterConfigsRequest incremental_alter_configs
         [broker: true, controller: true];
     ListPartitionReassignments 0..=0 ListPartitionReassignmentsRequest list_partition_reassignments
         [broker: true, controller: true];
+    OffsetDelete 0..=0 OffsetDeleteRequest offset_delete [broker: true, controller: false];
     UpdateFeatures 0..=2 UpdateFeaturesRequest update_features [broker: true, controller: true];
     DescribeCluster 0..=2 DescribeClusterRequest describe_cluster [broker: true, controller: true];
     UnregisterBroker 0..=0 UnregisterBrokerRequest unregister_broker

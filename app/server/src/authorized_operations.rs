@@ -29,6 +29,9 @@ pub(crate) const TOPIC: i32 = bits(&[
     ALTER_CONFIGS,
 ]);
 
+/// All that can be done with a group.
+pub(crate) const GROUP: i32 = bits(&[READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS]);
+
 /// All that can be done with the cluster.
 pub(crate) const CLUSTER: i32 = bits(&[
     CREATE,
@@ -57,6 +60,6 @@ mod tests {
     #[test]
     fn fields_are_those_of_a_broker_without_authorizer() {
         // As Apache Kafka answers.
-        assert_eq!((TOPIC, CLUSTER), (3576, 8096));
+        assert_eq!((TOPIC, CLUSTER, GROUP), (3576, 8096, 3400));
     }
 }

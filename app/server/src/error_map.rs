@@ -4,6 +4,7 @@
 
 use ottla_config::AlterError;
 use ottla_controller::WireRefusal;
+use ottla_group::GroupError;
 use ottla_protocol::ErrorCode;
 use ottla_records::validate::ProduceRefusal;
 use ottla_storage::AppendError;
@@ -52,6 +53,12 @@ impl WireError for AlterError {
 
     fn error_message(&self) -> Option<String> {
         Some(self.to_string())
+    }
+}
+
+impl WireError for GroupError {
+    fn error_code(&self) -> ErrorCode {
+        self.code()
     }
 }
 

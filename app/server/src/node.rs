@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use crate::handlers::fetch::SharedSession;
 
 use crate::auto_create::AutoCreate;
+use crate::coordinator::Coordinators;
 use crate::partitions::Partitions;
 use crate::producer_ids::ProducerIds;
 use crate::quorum::QuorumHandle;
@@ -36,6 +37,8 @@ pub struct Node {
     pub image: ArcSwap<MetadataImage>,
     /// The partitions that this node keeps.
     pub partitions: Partitions,
+    /// The groups of the partitions of `__consumer_offsets` that this node leads.
+    pub coordinators: Coordinators,
     /// What consumers asked for before (KIP-227).
     pub fetch_sessions: Mutex<SessionTable<SharedSession>>,
     /// The way to the controller.

@@ -371,15 +371,25 @@ impl GroupCoordinator {
             .ok_or(GroupError::GroupNotFound)
     }
 
-    /// Every group, in the order of their names: the classic ones, then the others.
-    pub fn list_groups(&self) -> impl Iterator<Item = ListedGroup> {
+    /// The groups whose state and type are among those asked for; an empty list asks for all. First the
+    /// classic ones by name, then the others.
+    #[must_use]
+    pub fn list_groups(&self, states: &[String], types: &[String]) -> Vec<ListedGroup> {
         let others = self.others.iter().map(|(name, kind)| ListedGroup {
             group_id: name.to_owned(),
             protocol_type: kind.name().to_owned(),
             group_state: String::new(),
             group_type: kind.name().to_owned(),
         });
-        self.groups.values().map(ClassicGroup::listed).chain(others)
+        let asked = |wanted: &[String], name: &str| {
+            wanted.is_empty() || wanted.iter().any(|one| one.eq_ignore_ascii_case(name))
+        };
+        self.groups
+            .values()
+            .map(ClassicGroup::listed)
+            .chain(others)
+            .filter(|group| asked(states, &group.group_state) && asked(types, &group.group_type))
+            .collect()
     }
 
     /// Deletes a group that has no members, and its offsets.

@@ -21,7 +21,7 @@ mod other_groups;
 mod record_codec;
 mod step;
 
-pub use classic::{MAX_MEMBER_METADATA_BYTES, StaticReplacement, StoredAssignments};
+pub use classic::{MAX_MEMBER_METADATA_BYTES, StaticReplacement, StoredAssignments, check_sync};
 pub use coordinator::{Continuation, GroupCoordinator, GroupEffects};
 pub use error::GroupError;
 pub use offsets::{CommittedOffset, Committer, OffsetToCommit, PartitionOffset, TopicOffsets};

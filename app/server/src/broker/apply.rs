@@ -14,6 +14,7 @@ use ottla_metadata::{
 use ottla_storage::{DirIndex, Log};
 use parking_lot::Mutex;
 
+use crate::internal_topics::CONSUMER_OFFSETS;
 use crate::node::Node;
 use crate::partition::{LeaderChange, Partition, PartitionEnv};
 use crate::partitions::TopicPartitions;
@@ -157,6 +158,13 @@ impl MetadataApplier {
                 "leader changed"
             );
         }
+        if *partition.topic == *CONSUMER_OFFSETS {
+            match change {
+                LeaderChange::Elected(epoch) => self.node.coordinators.on_leader(partition, epoch),
+                LeaderChange::Resigned => self.node.coordinators.on_resigned(partition.index),
+                LeaderChange::None => {}
+            }
+        }
     }
 
     fn remove(&self, delta: &MetadataDelta) {
@@ -248,5 +256,8 @@ impl MetadataListener for MetadataApplier {
         self.change_configs(delta, image);
         self.change_topics(delta, image);
         self.node.image.store(Arc::clone(image));
+        let deleted = delta.topics().deleted.values().map(|topic| &topic.name);
+        let gone = deleted.filter(|name| image.topics.by_name(name).is_none());
+        self.node.coordinators.on_topics_deleted(gone.cloned());
     }
 }

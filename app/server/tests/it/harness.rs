@@ -12,6 +12,7 @@ use ottla_metadata::MetadataImage;
 use ottla_net::{ConnectionCounter, ConnectionLimits, SocketOptions, bind};
 use ottla_replication::fetch_session::{SessionLimits, SessionTable};
 use ottla_server::auto_create::AutoCreate;
+use ottla_server::coordinator::Coordinators;
 use ottla_server::listen;
 use ottla_server::node::{Limits, Node};
 use ottla_server::partitions::Partitions;
@@ -80,9 +81,13 @@ fn node(limits: Limits) -> Node {
         clock: Arc::new(SystemClock::new()),
         rng: Arc::new(OsRng),
         static_config: Arc::clone(&config),
-        config: ArcSwap::new(config),
+        config: ArcSwap::new(Arc::clone(&config)),
         image: ArcSwap::from_pointee(MetadataImage::default()),
         partitions: Partitions::default(),
+        coordinators: Coordinators::new(
+            Arc::new(SystemClock::new()),
+            Arc::new(config.group.clone()),
+        ),
         fetch_sessions: Mutex::new(SessionTable::new(SessionLimits {
             slots: 10,
             eviction_ms: 120_000,

@@ -32,4 +32,5 @@ pub use rebalance::StoredAssignments;
 
 pub(crate) use group::{ClassicGroup, State};
 pub(crate) use join::{Joining, check_request as check_join, join_refused};
-pub(crate) use sync::{check_request as check_sync, sync_refused};
+pub use sync::check_request as check_sync;
+pub(crate) use sync::sync_refused;

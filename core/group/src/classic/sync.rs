@@ -24,8 +24,11 @@ pub(crate) fn sync_refused(error: GroupError) -> SyncGroupResponse {
     }
 }
 
-/// What can be said without the group.
-pub(crate) fn check_request(request: &SyncGroupRequest, version: i16) -> Result<(), GroupError> {
+/// What can be said of a SyncGroup without the group.
+///
+/// # Errors
+/// `InconsistentProtocol`, `InvalidGroupId`.
+pub fn check_request(request: &SyncGroupRequest, version: i16) -> Result<(), GroupError> {
     let names_both = request.protocol_type.is_some() && request.protocol_name.is_some();
     if version >= NAMES_PROTOCOL && !names_both {
         return Err(GroupError::InconsistentProtocol);

@@ -25,7 +25,7 @@ impl GroupCoordinator {
     /// counts as deleted.
     ///
     /// # Errors
-    /// For all of them: `GroupNotFound`, `NonEmptyGroup` for a group with members whose subscriptions
+    /// For all of them: `InvalidGroupId`, `GroupNotFound`, `NonEmptyGroup` for a group with members whose subscriptions
     /// cannot be known.
     pub fn delete_offsets(
         &self,
@@ -58,6 +58,9 @@ impl GroupCoordinator {
     }
 
     fn check_delete_offsets(&self, group_id: &str) -> Result<&ClassicGroup, GroupError> {
+        if group_id.is_empty() {
+            return Err(GroupError::InvalidGroupId);
+        }
         if self.others.kind(group_id).is_some() {
             return Err(GroupError::NonEmptyGroup);
         }
