@@ -1,16 +1,29 @@
 //! `ottla server start`, and `ottla` alone: runs a node until it is told to stop.
 
+use std::convert::Infallible;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
 
 use anyhow::Result;
 use ottla_config::BrokerConfig;
+use ottla_env::{run_local, spawn_thread};
+use ottla_server::start::StartOptions;
+use tokio::signal::unix::{SignalKind, signal};
 
+use crate::banner;
 use crate::config_file;
 use crate::logs::{self, LogArgs};
+use crate::output;
 
 /// Where a node without a configuration file keeps its data.
 const DATA_DIR: &str = "./ottla-data";
+
+/// A process that a signal ended gives this and the signal's number, as a shell says it.
+const SIGNAL_EXIT: i32 = 128;
 
 /// What to start.
 #[derive(Debug, Default, clap::Args)]
@@ -66,5 +79,69 @@ pub(crate) fn run(args: &StartArgs, logs: LogArgs) -> Result<ExitCode> {
 }
 
 fn node(start: Start) -> Result<ExitCode> {
-    anyhow::bail!("{start:?}")
+    let Start {
+        config,
+        auto_format,
+    } = start;
+    let signals = Signals::listen()?;
+    let shown = config.clone();
+    let node = ottla_server::start::start(
+        config,
+        StartOptions {
+            auto_format,
+            on_failure: Box::new(|error| {
+                output::error_line(&format!("The node has failed and stops now: {error}"));
+                std::process::exit(1);
+            }),
+        },
+    )?;
+    for line in banner::lines(&shown, node.listeners(), node.cluster_id()) {
+        output::line(&line);
+    }
+    signals.wait();
+    node.stop();
+    Ok(ExitCode::SUCCESS)
+}
+
+/// SIGINT and SIGTERM: the first one stops a node in good order, any other kills it at once. That is as
+/// safe as any crash; the next start takes longer.
+struct Signals {
+    first: Receiver<()>,
+    is_served: Arc<AtomicBool>,
+}
+
+impl Signals {
+    /// Listens from now on. A node that has not started yet has nothing to stop: a signal kills it.
+    fn listen() -> Result<Self> {
+        let (tell, first) = sync_channel(1);
+        let is_served = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&is_served);
+        spawn_thread("signals", move || {
+            let listened = run_local(async move {
+                let mut interrupt = signal(SignalKind::interrupt())?;
+                let mut terminate = signal(SignalKind::terminate())?;
+                loop {
+                    let number = tokio::select! {
+                        biased;
+                        _ = interrupt.recv() => SignalKind::interrupt(),
+                        _ = terminate.recv() => SignalKind::terminate(),
+                    };
+                    if !seen.swap(false, Ordering::AcqRel) || tell.try_send(()).is_err() {
+                        std::process::exit(SIGNAL_EXIT + number.as_raw_value());
+                    }
+                }
+            });
+            let Err(error) = listened.and_then(|ended: io::Result<Infallible>| ended);
+            tracing::error!(%error, "signals cannot be listened to");
+        })?;
+        Ok(Self { first, is_served })
+    }
+
+    /// Waits for the first signal.
+    fn wait(self) {
+        self.is_served.store(true, Ordering::Release);
+        if self.first.recv().is_err() {
+            tracing::error!("signals are not listened to any more");
+        }
+    }
 }

@@ -7,6 +7,7 @@
 mod api_table;
 mod authorized_operations;
 pub mod auto_create;
+mod bind;
 pub mod broker;
 mod broker_loggers;
 mod config_changes;
@@ -27,7 +28,10 @@ pub mod partitions;
 pub mod producer_ids;
 pub mod quorum;
 mod reply;
+pub mod running;
 pub mod session;
 pub mod slow_work;
+pub mod start;
 mod topic_rules;
 mod waiters;
+mod workers;

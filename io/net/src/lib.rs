@@ -12,5 +12,5 @@ pub mod pool;
 
 pub use frames::{FrameReader, OnFrame, ReadError, Taken};
 pub use limits::{ConnectionCounter, ConnectionLimits, ConnectionPermit, TurnedAway};
-pub use listener::{SocketOptions, bind, prepare};
+pub use listener::{SocketOptions, bind, host_name, prepare};
 pub use out_queue::{FileRegion, OutQueue};

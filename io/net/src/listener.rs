@@ -42,6 +42,13 @@ pub fn bind(address: SocketAddr, options: SocketOptions) -> io::Result<TcpListen
     Ok(socket.into())
 }
 
+/// The machine's own name, for a listener that names none.
+#[must_use]
+pub fn host_name() -> String {
+    let name = rustix::system::uname();
+    name.nodename().to_string_lossy().into_owned()
+}
+
 /// Prepares an accepted connection.
 ///
 /// # Errors

@@ -34,3 +34,6 @@ pub trait MetadataListener: Send + Sync {
     /// returns; it must therefore not wait for the controller.
     fn on_commit(&self, delta: &MetadataDelta, image: &Arc<MetadataImage>);
 }
+
+#[cfg(test)]
+mod tests;

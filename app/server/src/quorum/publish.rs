@@ -142,7 +142,7 @@ impl Publisher {
             match entry.record {
                 Some(MetadataRecord::BeginTransaction(_)) => is_open = true,
                 Some(MetadataRecord::EndTransaction(_) | MetadataRecord::AbortTransaction(_)) => {
-                    is_open = false
+                    is_open = false;
                 }
                 _ => {}
             }

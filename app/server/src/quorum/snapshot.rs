@@ -231,11 +231,14 @@ fn header_time(offset: Offset, value: Option<&[u8]>) -> Result<SnapshotTime, Quo
     )))
 }
 
+/// Takes a control record: offset, kind, body.
+type OnControl<'a> = dyn FnMut(Offset, ControlType, &[u8]) -> Result<(), QuorumError> + 'a;
+
 /// Reads a snapshot whole: control records to `control`, metadata records to `record`.
 fn read(
     disk: &dyn Disk,
     path: &Path,
-    control: &mut dyn FnMut(Offset, ControlType, &[u8]) -> Result<(), QuorumError>,
+    control: &mut OnControl<'_>,
     record: &mut dyn FnMut(Offset, VersionedRecord) -> Result<(), QuorumError>,
 ) -> Result<SnapshotTime, QuorumError> {
     let file = disk

@@ -58,7 +58,7 @@ pub struct Quorum {
 
 /// What to do after a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Next {
+pub(super) enum Next {
     GoOn,
     Stop,
 }
@@ -117,7 +117,7 @@ impl Quorum {
     }
 
     /// Everything that is queued or due, with one flush.
-    fn round(&mut self, first: Option<Job>) -> Result<Next, QuorumError> {
+    pub(super) fn round(&mut self, first: Option<Job>) -> Result<Next, QuorumError> {
         let mut next = Next::GoOn;
         let mut job = first;
         while let Some(taken) = job {

@@ -74,6 +74,16 @@ impl Upkeep {
         })
     }
 
+    /// Waits until a snapshot that is being written is done; the next round then finds it.
+    #[cfg(test)]
+    pub(crate) fn settle(&mut self) {
+        if let Some(Writing { id, done }) = self.writing.take() {
+            let (tell, again) = sync_channel(1);
+            tell.send(done.recv().unwrap()).unwrap();
+            self.writing = Some(Writing { id, done: again });
+        }
+    }
+
     /// Waits for a snapshot that is being written. What comes of it does not matter any more.
     pub(crate) fn wait(&mut self) {
         if let Some(writing) = self.writing.take()
