@@ -10,7 +10,7 @@ use ottla_env::{Disk, OpenMode};
 use ottla_sim::{Fault, SimDisk};
 use ottla_storage::{DirIndex, Expect, LogDirs, StorageError};
 
-use crate::support::{meta, open, os_env, put, sim_env, text};
+use crate::world::{meta, open, os_env, put, sim_env, text};
 
 const ID_A: &str = "JYpazmsR8KaxU9vqXuawQA";
 const ID_B: &str = "joIkzCkrTIe0OQREb87HHA";

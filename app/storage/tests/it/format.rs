@@ -6,7 +6,7 @@ use ottla_env::{Clock, Disk};
 use ottla_sim::{Fault, SimDisk};
 use ottla_storage::format::{FormatError, World, format_if_new};
 
-use crate::support::{config, open, put, sim_env, text};
+use crate::world::{config, open, put, sim_env, text};
 
 const SNAPSHOT: &str = "__cluster_metadata-0/00000000000000000000-0000000000.checkpoint";
 

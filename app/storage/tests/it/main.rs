@@ -3,4 +3,4 @@
 
 mod dirs;
 mod format;
-mod support;
+mod world;
