@@ -48,6 +48,7 @@ impl Parts {
         if let Some(workers) = self.workers.take() {
             workers.stop();
         }
+        self.node.coordinators.stop();
         if let Some(background) = self.background.take() {
             background.stop();
         }

@@ -28,6 +28,7 @@ use crate::bind::{BindError, BoundListener, bind_all};
 use crate::broker::apply::MetadataApplier;
 use crate::broker::lifecycle::{Identity, Lifecycle, LifecycleError};
 use crate::broker::loading;
+use crate::coordinator::Coordinators;
 use crate::node::{Limits, Node};
 use crate::partition::PartitionEnv;
 use crate::partitions::Partitions;
@@ -220,6 +221,7 @@ fn new_node(
         config: ArcSwap::new(Arc::clone(config)),
         image: ArcSwap::from_pointee(ottla_metadata::MetadataImage::default()),
         partitions: Partitions::default(),
+        coordinators: Coordinators::new(Arc::clone(&storage.clock), Arc::new(config.group.clone())),
         fetch_sessions: Mutex::new(SessionTable::new(SessionLimits {
             slots,
             eviction_ms: FETCH_SESSION_EVICTION_MS,
