@@ -5,7 +5,9 @@
 mod bodies;
 mod frames;
 mod front;
+mod fuzz;
 mod harness;
 mod memory;
 mod peer;
 mod pressure;
+mod random;
