@@ -5,6 +5,7 @@
 )]
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
@@ -25,7 +26,17 @@ usage: cargo xtask COMMAND
                      documentation, tests
   tidy               layers between the crates, licences, rules of the source tree";
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let root = root();
     match arguments.first().map(String::as_str) {

@@ -49,7 +49,8 @@ mod tests {
         buffer.extend_from_slice(b"answer");
         let address = buffer.as_ptr();
         give(buffer);
-        assert_eq!(take(0).as_ptr(), address);
+        let taken = take(0);
+        assert_eq!(taken.as_ptr(), address);
     }
 
     #[test]
