@@ -7,10 +7,8 @@ use ottla_base::NodeId;
 use ottla_config::BrokerConfig;
 use ottla_env::{Clock, Rng};
 use ottla_metadata::MetadataImage;
-use ottla_replication::fetch_session::SessionTable;
+use ottla_replication::fetch_session::{Session, SessionTable};
 use parking_lot::Mutex;
-
-use crate::handlers::fetch::SharedSession;
 
 use crate::auto_create::AutoCreate;
 use crate::coordinator::Coordinators;
@@ -18,6 +16,9 @@ use crate::partitions::Partitions;
 use crate::producer_ids::ProducerIds;
 use crate::quorum::QuorumHandle;
 use crate::slow_work::SlowWork;
+
+/// What one consumer asked for, shared between the table and the request whose turn it is.
+pub type FetchSession = Arc<Mutex<Session>>;
 
 /// A running node, shared by its workers.
 pub struct Node {
@@ -40,7 +41,7 @@ pub struct Node {
     /// The groups of the partitions of `__consumer_offsets` that this node leads.
     pub coordinators: Coordinators,
     /// What consumers asked for before (KIP-227).
-    pub fetch_sessions: Mutex<SessionTable<SharedSession>>,
+    pub fetch_sessions: Mutex<SessionTable<FetchSession>>,
     /// The way to the controller.
     pub quorum: QuorumHandle,
     /// Topics that are being made because somebody asked for them.

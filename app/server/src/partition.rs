@@ -123,6 +123,8 @@ pub(crate) struct Appended {
     pub(crate) log_start: Offset,
     /// Whether the batch was there already; nothing was written then (KIP-98).
     pub(crate) duplicate: bool,
+    /// Whether nobody can read it until this node's disk has it, although no other node is waited for.
+    pub(crate) waits_for_disk: bool,
 }
 
 /// Why a partition does not do what it is asked.
@@ -188,11 +190,6 @@ impl Partition {
     pub(crate) fn leader(&self) -> (NodeId, LeaderEpoch) {
         let state = self.state();
         (state.leader_id, state.leader_epoch)
-    }
-
-    /// Bytes of the log on disk.
-    pub(crate) fn size_bytes(&self) -> u64 {
-        self.state().log.as_ref().map_or(0, Log::size_bytes)
     }
 
     /// The rules of its topic.

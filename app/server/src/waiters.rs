@@ -120,11 +120,6 @@ impl Waiters {
     pub(crate) fn take_all(&mut self, woken: &mut Vec<Arc<dyn Wake>>) {
         woken.extend(self.list.drain(..).map(|waiter| waiter.wake));
     }
-
-    /// Whether nobody waits.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.list.is_empty()
-    }
 }
 
 #[cfg(test)]
@@ -161,7 +156,7 @@ mod tests {
         assert_eq!(reached(&mut waiters, 4), 0);
         assert_eq!(reached(&mut waiters, 5), 1);
         assert_eq!(reached(&mut waiters, 9), 1);
-        assert!(waiters.is_empty());
+        assert!(waiters.list.is_empty());
     }
 
     #[test]

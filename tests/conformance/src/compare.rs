@@ -11,6 +11,21 @@ use crate::play::Answered;
 /// every scenario or version.
 const DIFFERENCES: &str = include_str!("../differences.tsv");
 
+/// Fields by which the elements of lists are told apart.
+const KEYS: &[&str] = &[
+    "ApiKey",
+    "PartitionIndex",
+    "Partition",
+    "Index",
+    "Name",
+    "TopicName",
+    "Topic",
+    "GroupId",
+    "Key",
+    "NodeId",
+    "ResourceName",
+];
+
 /// A field in which an answer is not Apache Kafka's.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Difference {
@@ -110,6 +125,10 @@ fn fields(
             }
         }
         (Some(Value::Array(a)), Some(Value::Array(b))) => {
+            if let (Some(a), Some(b)) = (by_key(a), by_key(b)) {
+                let (a, b) = (Value::Object(a), Value::Object(b));
+                return fields(step, path, Some(&a), Some(&b), out);
+            }
             for index in 0..a.len().max(b.len()) {
                 let name = index.to_string();
                 fields(step, &at(&name), a.get(index), b.get(index), out);
@@ -123,6 +142,24 @@ fn fields(
             reason: None,
         }),
     }
+}
+
+/// The elements by the field that tells them apart, if there is one.
+fn by_key(list: &[Value]) -> Option<serde_json::Map<String, Value>> {
+    KEYS.iter().find_map(|key| {
+        let mut map = serde_json::Map::new();
+        for element in list {
+            let name = match element.get(key)? {
+                Value::String(text) => text.clone(),
+                Value::Number(number) => number.to_string(),
+                _ => return None,
+            };
+            if map.insert(name, element.clone()).is_some() {
+                return None;
+            }
+        }
+        (!map.is_empty()).then_some(map)
+    })
 }
 
 fn reason(scenario: &str, step: &str, field: &str) -> Option<&'static str> {
@@ -163,6 +200,11 @@ mod tests {
         let found = compare("s", &kafka, &ours).unwrap();
         let fields: Vec<_> = found.iter().map(|difference| &*difference.field).collect();
         assert_eq!(fields, ["A.1.B", "C", "D"]);
+        let kafka = answer(json!({"Keys": [{"ApiKey": 1, "Max": 2}, {"ApiKey": 2, "Max": 2}]}));
+        let ours = answer(json!({"Keys": [{"ApiKey": 2, "Max": 3}]}));
+        let found = compare("s", &kafka, &ours).unwrap();
+        let fields: Vec<_> = found.iter().map(|difference| &*difference.field).collect();
+        assert_eq!(fields, ["Keys.1", "Keys.2.Max"]);
         assert_eq!(read(&write(&kafka)).unwrap(), kafka);
     }
 }

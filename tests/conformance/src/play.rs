@@ -67,8 +67,7 @@ pub fn play(
                 let reply = client
                     .call(api, version, &body, !step.noanswer)
                     .with_context(|| title.clone())?;
-                let unsettled = matches!(&reply, Reply::Answer(value) if is_unsettled(value));
-                if !step.settle || !unsettled {
+                if is_settled(step, &reply) {
                     break reply;
                 }
                 if begun.elapsed() > SETTLE_MAX {
@@ -99,6 +98,17 @@ pub fn play(
         }
     }
     Ok(answers)
+}
+
+/// Whether a step has the answer that it waits for, if it waits for one.
+fn is_settled(step: &Step, reply: &Reply) -> bool {
+    let Reply::Answer(value) = reply else {
+        return true;
+    };
+    let until = step.until.as_ref().is_none_or(|(path, wanted)| {
+        find(value, path).is_some_and(|found| found.to_string() == *wanted)
+    });
+    until && !(step.settle && is_unsettled(value))
 }
 
 /// Whether an error code somewhere in the answer says "not yet".

@@ -15,7 +15,8 @@
 //! (see [`crate::batch`]), and a list of them for their bytes one after the other.
 //!
 //! Options: `settle` plays the step again while the answer says that something is not ready yet;
-//! `noanswer` expects none; `reconnect` opens a new connection first. `#` begins a comment line.
+//! `until=PATH=VALUE` until a field has a value, for what a server does in the background; `noanswer` expects
+//! no answer; `reconnect` opens a new connection first. `#` begins a comment line.
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
@@ -31,6 +32,8 @@ pub struct Step {
     pub versions: (i16, i16),
     /// Play again while something is not ready.
     pub settle: bool,
+    /// Play again until the field at a path has a value, written as JSON.
+    pub until: Option<(String, String)>,
     /// No answer is due.
     pub noanswer: bool,
     /// On a new connection.
@@ -85,6 +88,7 @@ fn head(line: usize, text: &str) -> Result<Step> {
         api,
         versions: (low.parse()?, high.parse()?),
         settle: false,
+        until: None,
         noanswer: false,
         reconnect: false,
         body: Value::Null,
@@ -95,7 +99,13 @@ fn head(line: usize, text: &str) -> Result<Step> {
             "settle" => step.settle = true,
             "noanswer" => step.noanswer = true,
             "reconnect" => step.reconnect = true,
-            other => bail!("no option {other}"),
+            other => match other
+                .strip_prefix("until=")
+                .and_then(|rest| rest.split_once('='))
+            {
+                Some((path, value)) => step.until = Some((path.to_owned(), value.to_owned())),
+                None => bail!("no option {other}"),
+            },
         }
     }
     Ok(step)

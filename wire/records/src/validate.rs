@@ -13,11 +13,11 @@ mod refusal;
 pub use refusal::{ProduceRefusal, Rejection, RejectionReason};
 
 use crate::batch::BatchView;
-use crate::batches::Entry;
+use crate::batches::{Entry, EntryPrefix};
 use crate::builder::{BatchBuilder, BuildError};
 use crate::codec::{CodecError, Compression, Compressor, Decompressor, Levels};
 use crate::error::{BatchError, RecordError};
-use crate::header::{BatchHeader, NO_TIMESTAMP, TimestampType};
+use crate::header::{BatchHeader, MAGIC_V2, NO_TIMESTAMP, TimestampType};
 use crate::record::Records;
 use ottla_base::{Offset, ProducerId, Sequence, WallMillis};
 
@@ -162,6 +162,13 @@ fn only_batch<'a>(
     records: &'a [u8],
     rules: &ProduceRules,
 ) -> Result<BatchView<'a>, ProduceRefusal> {
+    if let Ok(prefix) = EntryPrefix::decode(records)
+        && prefix.magic < MAGIC_V2
+    {
+        return Err(ProduceRefusal::OldMagic {
+            magic: prefix.magic,
+        });
+    }
     let batch = match Entry::parse(records) {
         Ok(Entry::Batch(batch)) => batch,
         Ok(Entry::Legacy(message)) => {

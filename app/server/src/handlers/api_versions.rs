@@ -11,6 +11,9 @@ use ottla_protocol::messages::api_versions_response::{
 
 use crate::api_table::{API_TABLE, ApiRow, RequestContext};
 
+/// The feature whose level the quorum keeps.
+const KRAFT_VERSION: &str = "kraft.version";
+
 pub(crate) async fn handle(
     ctx: &RequestContext,
     request: ApiVersionsRequest,
@@ -31,9 +34,12 @@ pub(crate) async fn handle(
             min_version,
             max_version,
         });
+    let kraft_version = ctx.node.quorum.status().kraft_version();
+    let kraft_version = (kraft_version > 0).then_some((KRAFT_VERSION, kraft_version));
     let finalized = image
         .features
         .finalized()
+        .chain(kraft_version)
         .map(|(name, level)| FinalizedFeatureKey {
             name: name.to_owned(),
             max_version_level: level,

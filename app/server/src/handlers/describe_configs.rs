@@ -21,13 +21,30 @@ use ottla_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use crate::api_table::RequestContext;
 use crate::broker_loggers;
 
+/// Kinds of resources that have configurations: topics, brokers, loggers, client metrics, groups.
+const KINDS: [i8; 5] = [
+    ResourceType::TOPIC.0,
+    ResourceType::BROKER.0,
+    ResourceType::BROKER_LOGGER.0,
+    ResourceType::CLIENT_METRICS.0,
+    ResourceType::GROUP.0,
+];
+
 pub(crate) async fn handle(
     ctx: &RequestContext,
     request: DescribeConfigsRequest,
 ) -> DescribeConfigsResponse {
     let resources = request.resources.iter();
+    // A resource of no kind fails the whole request, as in Kafka.
+    let is_known = |resource: &DescribeConfigsResource| KINDS.contains(&resource.resource_type);
+    let all_known = request.resources.iter().all(is_known);
     let results = resources.map(|resource| {
-        let (error, message, configs) = match describe(ctx, resource) {
+        let described = if all_known {
+            describe(ctx, resource)
+        } else {
+            Err(invalid(ErrorCode::InvalidRequest.message().to_owned()))
+        };
+        let (error, message, configs) = match described {
             Ok(configs) => (ErrorCode::None, String::new(), configs),
             Err((error, message)) => (error, message, Vec::new()),
         };

@@ -24,7 +24,6 @@ use crate::reply::{Close, ReplyTo};
 use crate::waiters::Wake;
 use ask::Ask;
 use session::SessionTurn;
-pub use session::SharedSession;
 
 /// Most bytes of one answer (`fetch.max.bytes` of the broker).
 const NO_LIMIT: i32 = i32::MAX;
@@ -77,6 +76,10 @@ pub(crate) fn start(node: &Arc<Node>, to: ReplyTo, body: &[u8]) -> Result<Pendin
             })?;
         let mut asks = hot.asks.pop().unwrap_or_default();
         let turn = session::take_turn(node, &request, to.version, &mut asks);
+        if request.replica_id.max(request.replica_state.replica_id) >= 0 {
+            // No other node holds a replica, whatever the client says of itself (CVE-2018-1288).
+            asks.iter_mut().for_each(Ask::refuse_replica);
+        }
         let (session, error) = match turn {
             Ok(session) => (session, None),
             Err(error) => (SessionTurn::None, Some(error)),

@@ -2,10 +2,12 @@
 //!
 //! Finds offsets by time, and the ends of a partition by numbers that stand for them.
 
+use std::collections::BTreeMap;
+
 use ottla_base::Offset;
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::ListOffsetsRequest;
-use ottla_protocol::messages::list_offsets_request::ListOffsetsPartition;
+use ottla_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use ottla_protocol::messages::list_offsets_response::{
     ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse,
 };
@@ -29,27 +31,45 @@ pub(crate) async fn handle(
     ctx: &RequestContext,
     request: ListOffsetsRequest,
 ) -> ListOffsetsResponse {
-    let topics = request.topics.iter().map(|topic| {
-        let partitions = topic.partitions.iter().map(|partition| {
-            let named = topic.partitions.iter();
-            let times = named
-                .filter(|other| other.partition_index == partition.partition_index)
-                .count();
-            let found = if times > 1 {
-                Err(ErrorCode::InvalidRequest)
-            } else {
-                find(ctx, &topic.name, partition, request.isolation_level == 1)
-            };
-            respond(ctx.version, partition.partition_index, found)
+    let mut topics: Vec<ListOffsetsTopicResponse> = Vec::new();
+    let mut at: BTreeMap<&str, usize> = BTreeMap::new();
+    for topic in &request.topics {
+        // A topic that is named several times is answered once.
+        let index = *at.entry(&topic.name).or_insert_with(|| {
+            topics.push(ListOffsetsTopicResponse {
+                name: topic.name.clone(),
+                partitions: Vec::new(),
+            });
+            topics.len() - 1
         });
-        ListOffsetsTopicResponse {
-            name: topic.name.clone(),
-            partitions: partitions.collect(),
+        if let Some(answer) = topics.get_mut(index) {
+            answer_topic(ctx, topic, request.isolation_level == 1, answer);
         }
-    });
+    }
     ListOffsetsResponse {
         throttle_time_ms: 0,
-        topics: topics.collect(),
+        topics,
+    }
+}
+
+fn answer_topic(
+    ctx: &RequestContext,
+    topic: &ListOffsetsTopic,
+    read_committed: bool,
+    answer: &mut ListOffsetsTopicResponse,
+) {
+    let mut named: BTreeMap<i32, usize> = BTreeMap::new();
+    for partition in &topic.partitions {
+        *named.entry(partition.partition_index).or_default() += 1;
+    }
+    for partition in &topic.partitions {
+        let index = partition.partition_index;
+        let found = match named.remove(&index) {
+            Some(1) => find(ctx, &topic.name, partition, read_committed),
+            Some(_) => Err(ErrorCode::InvalidRequest),
+            None => continue, // Answered with its first mention.
+        };
+        answer.partitions.push(respond(ctx.version, index, found));
     }
 }
 
@@ -117,6 +137,9 @@ fn find(
                 timestamp: -1,
                 epoch: None,
             });
+        }
+        timestamp if timestamp < EARLIEST_PENDING_UPLOAD.0 => {
+            return Err(ErrorCode::UnsupportedVersion);
         }
         timestamp => OffsetQuery::Timestamp(timestamp),
     };

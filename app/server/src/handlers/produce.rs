@@ -238,12 +238,14 @@ impl Appending<'_> {
         let appended = partition
             .append_client(&batch, acks, self.now)
             .map_err(|refusal| Refused::append(&refusal, partition))?;
-        let waits = (acks == Acks::AllInSync).then_some((appended.last, appended.epoch));
+        // What a client was told to be there can be read at once, as in Kafka: acks=1 waits for the disk
+        // where a reader would.
+        let waits = acks == Acks::AllInSync || appended.waits_for_disk;
         Ok(Written {
             base: appended.base,
             log_start: appended.log_start,
             append_time: batch.log_append_time.filter(|_| !appended.duplicate),
-            waits,
+            waits: waits.then_some((appended.last, appended.epoch)),
         })
     }
 

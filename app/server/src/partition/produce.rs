@@ -103,18 +103,22 @@ impl Partition {
                 leader.check_write(min_insync_replicas)?;
             }
             let epoch = leader.epoch();
-            let appended = log.append(batch(epoch)).map_err(PartitionRefusal::Append)?;
-            let appended = Appended {
-                base: appended.base,
-                last: appended.last,
-                epoch,
-                log_start: log.start(),
-                duplicate: appended.duplicate,
-            };
+            let written = log.append(batch(epoch)).map_err(PartitionRefusal::Append)?;
+            let log_start = log.start();
             let end = log.end();
             let moved = leader.on_append(end);
+            let alone = leader.assignment().isr.len() == 1;
             state.take_woken(moved, woken);
-            let must_flush = !state.flush_queued && state.needs_flush(self.env.policy, end);
+            let waits_for_disk = state.waits_for_disk(self.env.policy, alone);
+            let appended = Appended {
+                base: written.base,
+                last: written.last,
+                epoch,
+                log_start,
+                duplicate: written.duplicate,
+                waits_for_disk: waits_for_disk && alone,
+            };
+            let must_flush = !state.flush_queued && (waits_for_disk || state.is_flush_due(end));
             state.flush_queued |= must_flush;
             drop(state);
             if must_flush {
@@ -148,21 +152,21 @@ impl Partition {
 }
 
 impl State {
-    /// Whether what was just appended is to be flushed soon: because the high watermark waits for it, or
-    /// because `flush.messages` asks for it.
-    fn needs_flush(&mut self, policy: FlushPolicy, end: Offset) -> bool {
-        let alone = self
-            .leader
-            .as_ref()
-            .is_some_and(|leader| leader.assignment().isr.len() == 1);
-        let waits = match self.rules.flush_policy(policy) {
+    /// Whether the high watermark waits for this node's own disk; `alone` says that no other replica is in
+    /// sync.
+    fn waits_for_disk(&self, policy: FlushPolicy, alone: bool) -> bool {
+        match self.rules.flush_policy(policy) {
             FlushPolicy::Always => true,
             FlushPolicy::Alone => alone,
             FlushPolicy::Never => false,
-        };
-        if waits {
-            return true;
         }
+    }
+
+    /// Whether `flush.messages` asks for a flush of a log that ends at `end`.
+    ///
+    /// Kafka differs: the append that reaches the number waits for the flush. Here a number of 1 makes every
+    /// record wait for its flush, as in Kafka, and a larger one makes a flush begin.
+    fn is_flush_due(&mut self, end: Offset) -> bool {
         let flushed = self.log.as_ref().map_or(end, Log::flushed_end);
         let unflushed = end.0.saturating_sub(flushed.0.max(self.flush_asked.0));
         let due = unflushed >= self.rules.log.flush_messages;

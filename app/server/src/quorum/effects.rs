@@ -80,6 +80,7 @@ impl Quorum {
                 .map_err(|source| QuorumError::Replay { offset, source })?;
         }
         controller.set_kraft_version(self.voters.kraft_version());
+        self.status.set_kraft_version(self.voters.kraft_version());
         controller.activate(self.env.clock.mono());
         let first = controller.activation_records(&self.bootstrap)?;
         self.controller = Some(controller);

@@ -3,7 +3,7 @@
 //! Knows nothing of logs, files or raft; what stands in the queue is a closure and a way to answer.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI16, AtomicI32, AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
@@ -123,6 +123,7 @@ pub struct QuorumStatus {
     leader: AtomicI32,
     epoch: AtomicI32,
     high_watermark: AtomicI64,
+    kraft_version: AtomicI16,
 }
 
 impl QuorumStatus {
@@ -131,6 +132,7 @@ impl QuorumStatus {
             leader: AtomicI32::new(-1),
             epoch: AtomicI32::new(0),
             high_watermark: AtomicI64::new(-1),
+            kraft_version: AtomicI16::new(0),
         }
     }
 
@@ -138,6 +140,16 @@ impl QuorumStatus {
         self.epoch.store(epoch.0, Ordering::Release);
         self.leader
             .store(leader.map_or(-1, |leader| leader.0), Ordering::Release);
+    }
+
+    pub(crate) fn set_kraft_version(&self, level: i16) {
+        self.kraft_version.store(level, Ordering::Release);
+    }
+
+    /// The finalized level of `kraft.version`, which is kept by the quorum and not among the records.
+    #[must_use]
+    pub fn kraft_version(&self) -> i16 {
+        self.kraft_version.load(Ordering::Acquire)
     }
 
     pub(crate) fn set_high_watermark(&self, high_watermark: Offset) {

@@ -34,6 +34,16 @@ pub(super) struct Ask {
     pub(super) slot: u32,
 }
 
+impl Ask {
+    /// Refuses a reader that is no replica of the partition.
+    pub(super) fn refuse_replica(&mut self) {
+        if let Ok(partition) = &self.partition {
+            self.name = Some(Arc::clone(&partition.topic));
+            self.partition = Err(Refused::from(ErrorCode::NotLeaderOrFollower));
+        }
+    }
+}
+
 /// A refusal of one partition.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Refused {

@@ -13,7 +13,7 @@ use ottla_replication::fetch_session::{
 use parking_lot::Mutex;
 
 use super::ask::{Ask, Refused, TopicKey, find};
-use crate::node::Node;
+use crate::node::{FetchSession, Node};
 use crate::partition::ReadAsk;
 
 /// First version in which topics are named by id (KIP-516).
@@ -21,17 +21,14 @@ pub(super) const TOPIC_IDS_FROM: i16 = 13;
 /// Random ids tried for a new session.
 const ID_TRIES: usize = 16;
 
-/// A session, shared between the table and the request that is its turn.
-pub type SharedSession = Arc<Mutex<Session>>;
-
 /// What a request means for its session.
 pub(super) enum SessionTurn {
     /// There is none.
     None,
     /// The whole answer is told, and the session begins.
-    Begun(i32, SharedSession),
+    Begun(i32, FetchSession),
     /// Only news are told.
-    Incremental(i32, SharedSession),
+    Incremental(i32, FetchSession),
 }
 
 impl SessionTurn {
@@ -99,7 +96,7 @@ pub(super) fn take_turn(
     Ok(SessionTurn::Incremental(id, session))
 }
 
-fn begin(node: &Node, request: &FetchRequestRef<'_>, by_id: bool) -> Option<(i32, SharedSession)> {
+fn begin(node: &Node, request: &FetchRequestRef<'_>, by_id: bool) -> Option<(i32, FetchSession)> {
     let named = request.topics.iter().map(|topic| topic.partitions.len());
     let partitions = named.sum();
     let candidates = (0..ID_TRIES).map(|_| {
