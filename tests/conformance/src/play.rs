@@ -105,9 +105,10 @@ fn is_settled(step: &Step, reply: &Reply) -> bool {
     let Reply::Answer(value) = reply else {
         return true;
     };
-    let until = step.until.as_ref().is_none_or(|(path, wanted)| {
-        find(value, path).is_some_and(|found| found.to_string() == *wanted)
-    });
+    let until = step
+        .until
+        .as_ref()
+        .is_none_or(|(path, wanted)| find(value, path) == Some(wanted));
     until && !(step.settle && is_unsettled(value))
 }
 

@@ -32,8 +32,8 @@ pub struct Step {
     pub versions: (i16, i16),
     /// Play again while something is not ready.
     pub settle: bool,
-    /// Play again until the field at a path has a value, written as JSON.
-    pub until: Option<(String, String)>,
+    /// Play again until the field at a path has a value.
+    pub until: Option<(String, Value)>,
     /// No answer is due.
     pub noanswer: bool,
     /// On a new connection.
@@ -103,7 +103,9 @@ fn head(line: usize, text: &str) -> Result<Step> {
                 .strip_prefix("until=")
                 .and_then(|rest| rest.split_once('='))
             {
-                Some((path, value)) => step.until = Some((path.to_owned(), value.to_owned())),
+                Some((path, value)) => {
+                    step.until = Some((path.to_owned(), serde_json::from_str(value)?));
+                }
                 None => bail!("no option {other}"),
             },
         }

@@ -425,7 +425,7 @@ impl Shard {
             let (batch, count) = state.build(rest, max, fx.divisible, now)?;
             let appended = self
                 .partition
-                .append_records(batch, now.wall)
+                .append_records(&batch, now.wall)
                 .map_err(|refusal| refused(&refusal))?;
             let (these, others) = rest.split_at(count);
             rest = others;

@@ -25,8 +25,6 @@ use crate::waiters::Wake;
 use ask::Ask;
 use session::SessionTurn;
 
-/// Most bytes of one answer (`fetch.max.bytes` of the broker).
-const NO_LIMIT: i32 = i32::MAX;
 /// Lists that a thread keeps for its next requests.
 const SPARE_LISTS_MAX: usize = 64;
 
@@ -85,7 +83,7 @@ pub(crate) fn start(node: &Arc<Node>, to: ReplyTo, body: &[u8]) -> Result<Pendin
             Err(error) => (SessionTurn::None, Some(error)),
         };
         let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
-        let limit = node.config.load().network.fetch_max_bytes.min(NO_LIMIT);
+        let limit = node.config.load().network.fetch_max_bytes;
         let min_bytes = request.min_bytes.min(limit);
         Ok(PendingFetch {
             to,

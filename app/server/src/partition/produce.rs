@@ -63,7 +63,7 @@ impl Partition {
     /// [`Self::wait_committed`] of `last + 1`.
     pub(crate) fn append_records(
         self: &Arc<Self>,
-        batch: BatchBuilder,
+        batch: &BatchBuilder,
         now: WallMillis,
     ) -> Result<Appended, PartitionRefusal> {
         let mut bytes = Vec::new();

@@ -189,12 +189,12 @@ fn partition<'a>(
         data.diverging_epoch.epoch = epoch.0;
         data.diverging_epoch.end_offset = end.0;
     }
-    data.aborted_transactions = read.aborted.as_ref().map(|aborted| {
+    data.aborted_transactions = read.aborted.as_ref().map(|aborted| -> &[_] {
         let told = aborted.iter().map(|txn| AbortedTransactionRef {
             producer_id: txn.producer_id.0,
             first_offset: txn.first_offset.0,
         });
-        &*ArenaVec::from_iter_in(told, arena).into_bump_slice()
+        ArenaVec::from_iter_in(told, arena).into_bump_slice()
     });
     if let Some(slice) = &read.slice {
         data.records = records(slice, at, arena);
