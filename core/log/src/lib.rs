@@ -9,6 +9,7 @@
 //! | leader epochs | [`epoch_cache`] |
 //! | idempotence and open transactions (KIP-98) | [`producer_state`], [`producer_snapshot`] |
 //! | when a segment is closed, when it goes | [`roll`], [`retention`] |
+//! | what has to be read after a stop | [`recovery`] |
 //! | small text files | [`checkpoint_file`] |
 //!
 //! No file is opened here and no clock is read: the storage layer asks these modules what to do and does it.
@@ -22,6 +23,9 @@ pub mod epoch_cache;
 pub mod index;
 pub mod names;
 pub mod offset_index;
+pub mod producer_snapshot;
+pub mod producer_state;
+pub mod recovery;
 pub mod retention;
 pub mod roll;
 pub mod time_index;
