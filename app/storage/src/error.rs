@@ -52,4 +52,10 @@ impl StorageError {
             _ => Self::Io { what, path, source },
         }
     }
+
+    /// Whether there was no room: then the log is as before, and takes appends again once there is.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Full { .. })
+    }
 }

@@ -18,6 +18,9 @@ pub struct Tidying {
     pub remove: Vec<String>,
     /// Files to rename, from and to.
     pub rename: Vec<(String, String)>,
+    /// Base offsets of the cleaner's outputs among them, ascending. The segments that they replace go before the
+    /// renames.
+    pub swapped: Vec<Offset>,
     /// Base offsets of the segments, ascending.
     pub segments: Vec<Offset>,
     /// Offsets of the producer snapshots, ascending.
@@ -83,6 +86,7 @@ pub fn tidy<'a>(names: impl IntoIterator<Item = &'a str>) -> Tidying {
             }
         }
     }
+    plan.swapped = swapped.into_iter().collect();
     plan.segments = segments.into_iter().collect();
     plan.snapshots = snapshots.into_iter().collect();
     plan
@@ -99,11 +103,11 @@ pub fn trusted(bases: &[Offset], recovery_point: Offset) -> usize {
         .count()
 }
 
-/// The newest snapshot that may be loaded for a log of `[start, end]`, and those behind `end`, which are of a log
-/// that was cut. Kafka ignores a snapshot at or below the log start: such a one has nothing to say of what is left.
+/// The snapshots that may be loaded for a log whose first segment begins at `first` and that ends at `end`: the state
+/// that one tells of must be continued by the batches that are there.
 #[must_use]
-pub fn usable_snapshots(snapshots: &[Offset], start: Offset, end: Offset) -> &[Offset] {
-    let from = snapshots.partition_point(|s| *s <= start);
+pub fn usable_snapshots(snapshots: &[Offset], first: Offset, end: Offset) -> &[Offset] {
+    let from = snapshots.partition_point(|s| *s < first);
     let to = snapshots.partition_point(|s| *s <= end);
     snapshots.get(from..to).unwrap_or_default()
 }
@@ -206,10 +210,11 @@ mod tests {
     #[test]
     fn snapshots_outside_the_log_are_not_used() {
         let all = [Offset(5), Offset(10), Offset(20)];
-        let usable = |start, end| usable_snapshots(&all, Offset(start), Offset(end)).to_vec();
+        let usable = |first, end| usable_snapshots(&all, Offset(first), Offset(end)).to_vec();
         assert_eq!(usable(0, 99), all);
-        assert_eq!(usable(5, 19), [Offset(10)]);
-        assert_eq!(usable(20, 30), []);
+        assert_eq!(usable(5, 19), [Offset(5), Offset(10)]);
+        assert_eq!(usable(6, 19), [Offset(10)]);
+        assert_eq!(usable(21, 30), []);
         assert_eq!(usable(30, 1), []);
     }
 }

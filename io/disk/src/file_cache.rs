@@ -127,6 +127,12 @@ impl CachedFile {
         *self.slot.file.lock() = None;
     }
 
+    /// The cache that it belongs to.
+    #[must_use]
+    pub fn cache(&self) -> &Arc<FileCache> {
+        &self.cache
+    }
+
     /// Where the file is.
     #[must_use]
     pub fn path(&self) -> &Path {

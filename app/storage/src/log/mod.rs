@@ -1,19 +1,54 @@
-//! One partition's log, or the metadata log.
+//! One partition's log, or the metadata log: segments in a directory.
+//!
+//! Carries out what `ottla_log` plans, in an order that leaves a log that can be opened again whenever the process
+//! or the power goes. Not locked: its owner is behind a lock or alone. Knows no replica and no request.
+//!
+//! | subject | file |
+//! |---|---|
+//! | opening, recovery | `open.rs`, `recover.rs` |
+//! | appending, rolling | `append.rs`, `follower.rs`, `roll.rs` |
+//! | reading, finding by time | `read.rs`, `timestamps.rs` |
+//! | flushing, closing | `flush.rs` |
+//! | cutting, retention | `truncate.rs`, `retention.rs` |
+//! | epochs, producers on disk | `epochs.rs`, `producers.rs` |
+//! | one segment and its files | `segment.rs`, `tail.rs`, `index_file.rs`, `scan.rs` |
 
+mod append;
+mod epochs;
 mod errors;
+mod flush;
+mod follower;
+mod index_file;
+mod open;
+mod producers;
+mod read;
+mod recover;
+mod retention;
+mod roll;
+mod scan;
+mod segment;
+mod tail;
+mod timestamps;
+mod truncate;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use ottla_base::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, TopicId, WallMillis};
 use ottla_env::DiskFile;
 use ottla_log::LogConfig;
+use ottla_log::epoch_cache::EpochCache;
+use ottla_log::producer_state::ProducerStates;
 use ottla_log::txn_index::AbortedTxn;
 use ottla_records::BatchHeader;
 
+use self::flush::Unflushed;
+use self::read::Marks;
+use self::segment::{KnownEntries, Segment};
+use self::tail::Tail;
 use crate::env::StorageEnv;
 use crate::error::StorageError;
-use crate::flusher::FlushWork;
 pub use errors::{AppendError, ReadError};
 
 /// What is known of a log from outside its directory when it is opened.
@@ -123,204 +158,262 @@ pub struct ProducerInfo {
     pub txn_start: Option<Offset>,
 }
 
-/// One partition's log. Not locked itself: its owner is behind a lock or alone. No call flushes except those that
-/// say so.
+/// One partition's log. No call flushes except those that say so.
+///
+/// After an error of the disk, other than that it is full, the log takes no more appends ([`Log::failed`]); what it
+/// acknowledged can still be read.
 #[derive(Debug)]
 pub struct Log {
+    env: Arc<StorageEnv>,
     path: PathBuf,
+    topic_id: Option<TopicId>,
     config: Arc<LogConfig>,
+    start: Offset,
+    end: Offset,
+    /// The recovery point.
+    flushed: Offset,
+    /// By base offset, the active one last. None before the first append: then nothing is on disk.
+    segments: Vec<Segment>,
+    /// Of the active segment, once there was an append.
+    tail: Option<Box<Tail>>,
+    epochs: EpochCache,
+    /// Whether the epochs differ from their file.
+    epochs_unsaved: bool,
+    /// Whether there is such a file.
+    epochs_file: bool,
+    producers: ProducerStates,
+    /// Offsets of the producer snapshots in the directory, ascending.
+    snapshots: Vec<Offset>,
+    /// Bytes appended since the last snapshot was taken or loaded.
+    bytes_since_snapshot: u64,
+    unflushed: Unflushed,
+    marks: Marks,
+    failed: bool,
+    /// If an append failed half way: nothing from here on is stable, whatever the producers say.
+    unstable_from: Option<Offset>,
+    /// The latest high watermark that a reader told.
+    seen_high_watermark: AtomicI64,
 }
 
-#[expect(
-    clippy::todo,
-    clippy::needless_pass_by_value,
-    clippy::missing_errors_doc,
-    clippy::must_use_candidate,
-    unused_variables,
-    reason = "bodies follow"
-)]
 impl Log {
     /// A log with nothing on disk yet; its directory is made by the first append.
+    #[must_use]
     pub fn create(
         env: &Arc<StorageEnv>,
         path: PathBuf,
         topic_id: Option<TopicId>,
         config: Arc<LogConfig>,
     ) -> Self {
-        Self { path, config }
+        Self {
+            env: Arc::clone(env),
+            path,
+            topic_id,
+            config,
+            start: Offset::ZERO,
+            end: Offset::ZERO,
+            flushed: Offset::ZERO,
+            segments: Vec::new(),
+            tail: None,
+            epochs: EpochCache::default(),
+            epochs_unsaved: false,
+            epochs_file: false,
+            producers: ProducerStates::default(),
+            snapshots: Vec::new(),
+            bytes_since_snapshot: 0,
+            unflushed: Unflushed::default(),
+            marks: Marks::default(),
+            failed: false,
+            unstable_from: None,
+            seen_high_watermark: AtomicI64::new(0),
+        }
     }
-    /// Opens what the directory `path` holds.
-    pub fn open(
-        env: &Arc<StorageEnv>,
-        path: PathBuf,
-        config: Arc<LogConfig>,
-        hints: OpenHints,
-    ) -> Result<(Self, Opened), StorageError> {
-        todo!()
-    }
+
     /// Its settings.
+    #[must_use]
     pub fn config(&self) -> &Arc<LogConfig> {
         &self.config
     }
+
     /// Gives it other settings.
     pub fn set_config(&mut self, config: Arc<LogConfig>) {
         self.config = config;
     }
+
     /// Its directory.
+    #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
-    /// The topic's id, of `partition.metadata`.
+
+    /// The topic's id, of `partition.metadata` or as it was created with.
+    #[must_use]
     pub fn topic_id(&self) -> Option<TopicId> {
-        todo!()
+        self.topic_id
     }
-    /// Renames its directory; open files stay open.
+
+    /// Renames its directory, if it has one yet; open files stay open.
+    ///
+    /// # Errors
+    /// The disk's; nothing is renamed then.
     pub fn rename_dir(&mut self, to: PathBuf) -> Result<(), StorageError> {
-        todo!()
+        if self.is_on_disk() {
+            let renamed = self.env.disk.rename(&self.path, &to);
+            renamed.map_err(|e| StorageError::io("renaming a directory", &self.path, e))?;
+            self.unflushed.note_parent();
+        }
+        self.segments
+            .iter_mut()
+            .for_each(|segment| segment.moved_to(&to));
+        self.path = to;
+        Ok(())
     }
+
+    /// Whether it has a directory; the first append makes it.
+    #[must_use]
+    pub fn is_on_disk(&self) -> bool {
+        !self.segments.is_empty()
+    }
+
     /// The log start offset.
+    #[must_use]
     pub fn start(&self) -> Offset {
-        todo!()
+        self.start
     }
+
     /// The log end offset (LEO).
+    #[must_use]
     pub fn end(&self) -> Offset {
-        todo!()
+        self.end
     }
+
     /// The recovery point: everything below is on stable storage.
+    #[must_use]
     pub fn flushed_end(&self) -> Offset {
-        todo!()
+        self.flushed
     }
-    /// Base offset of the first segment.
+
+    /// Base offset of the first segment; not above [`Self::start`].
+    #[must_use]
     pub fn first_segment(&self) -> Offset {
-        todo!()
+        self.segments
+            .first()
+            .map_or(self.start, |segment| segment.base)
     }
-    /// Bytes of all segments.
+
+    /// Bytes of all segments' batches.
+    #[must_use]
     pub fn size_bytes(&self) -> u64 {
-        todo!()
+        self.segments
+            .iter()
+            .map(|segment| u64::from(segment.size))
+            .sum()
     }
-    /// Segments.
+
+    /// Segments; 1 for a log that has nothing on disk.
+    #[must_use]
     pub fn segment_count(&self) -> usize {
-        todo!()
+        self.segments.len().max(1)
     }
+
     /// The latest leader epoch.
+    #[must_use]
     pub fn latest_epoch(&self) -> Option<LeaderEpoch> {
-        todo!()
+        self.epochs.latest()
     }
-    /// The largest epoch up to `epoch` and its end (KIP-101, KIP-279).
+
+    /// The largest epoch up to `epoch` and its end (KIP-101, KIP-279); `None` if `epoch` is later than any known.
+    #[must_use]
     pub fn end_of_epoch(&self, epoch: LeaderEpoch) -> Option<(LeaderEpoch, Offset)> {
-        todo!()
+        self.epochs.end_offset_for(epoch, self.end)
     }
-    /// A new leader epoch begins at the log end.
-    pub fn begin_epoch(&mut self, epoch: LeaderEpoch) -> Result<(), StorageError> {
-        todo!()
+
+    /// The epoch of the record at `offset`.
+    #[must_use]
+    pub fn epoch_of(&self, offset: Offset) -> Option<LeaderEpoch> {
+        self.epochs.epoch_for(offset)
     }
-    /// Appends one batch as leader.
-    pub fn append(&mut self, batch: LeaderBatch<'_>) -> Result<Appended, AppendError> {
-        todo!()
+
+    /// Whether an I/O error closed it for appends.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.failed
     }
-    /// Appends batches as a leader sent them; returns the new log end.
-    pub fn append_as_follower(
-        &mut self,
-        batches: &[u8],
-        now: WallMillis,
-    ) -> Result<Offset, AppendError> {
-        todo!()
-    }
-    /// Reads from the batch that holds `from`.
-    pub fn read(
-        &self,
-        from: Offset,
-        upto: Offset,
-        max_bytes: u32,
-        min_one: bool,
-    ) -> Result<Option<ReadSlice>, ReadError> {
-        todo!()
-    }
-    /// The first record at or after `timestamp`.
-    pub fn offset_for_timestamp(
-        &self,
-        timestamp: i64,
-        upto: Offset,
-    ) -> Result<Option<FoundOffset>, StorageError> {
-        todo!()
-    }
-    /// The first record with the largest timestamp.
-    pub fn offset_of_max_timestamp(
-        &self,
-        upto: Offset,
-    ) -> Result<Option<FoundOffset>, StorageError> {
-        todo!()
-    }
-    /// First offset of a transaction that is open, or decided at or above `high_watermark`.
+
+    /// First offset of a transaction that is open, or whose marker is not below `high_watermark`. The last stable
+    /// offset is the lesser of this and the high watermark.
+    #[must_use]
     pub fn first_unstable_offset(&self, high_watermark: Offset) -> Option<Offset> {
-        todo!()
+        self.seen_high_watermark
+            .fetch_max(high_watermark.0, Ordering::Relaxed);
+        let unstable = self.producers.first_unstable_offset(high_watermark);
+        let unstable = match (unstable, self.unstable_from) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        // Records of an open transaction that were deleted do not hold back those that are there.
+        unstable.map(|offset| offset.max(self.start))
     }
-    /// Aborted transactions with records in `[from, upto)`.
+
+    /// The producers that are known.
+    pub fn producers(&self) -> impl Iterator<Item = ProducerInfo> + '_ {
+        self.producers.iter().map(|entry| ProducerInfo {
+            id: entry.id,
+            epoch: entry.epoch,
+            last_sequence: entry.last_sequence(),
+            last_timestamp: entry.last_timestamp,
+            coordinator_epoch: entry.coordinator_epoch,
+            txn_start: entry.txn_start,
+        })
+    }
+
+    /// Forgets producers that were silent for `expiration_ms` (`producer.id.expiration.ms`).
+    pub fn expire_producers(&mut self, now: WallMillis, expiration_ms: i64) {
+        self.producers.expire(now, expiration_ms);
+    }
+
+    /// Number of the segment that holds `offset`, or would.
+    fn segment_at(&self, offset: Offset) -> Option<usize> {
+        self.segments
+            .partition_point(|segment| segment.base <= offset)
+            .checked_sub(1)
+    }
+
+    /// The offset at which segment number `at` ends: where the next one begins.
+    fn end_of_segment(&self, at: usize) -> Offset {
+        self.segments.get(at + 1).map_or(self.end, |next| next.base)
+    }
+
+    /// What is known of the indexes of segment number `at` without their files.
+    fn known(&self, at: usize) -> Option<KnownEntries<'_>> {
+        let is_active = at + 1 == self.segments.len();
+        self.tail.as_deref().filter(|_| is_active).map(Tail::known)
+    }
+
+    /// Aborted transactions with records in `[from, upto)`, for a reader of committed records.
+    ///
+    /// # Errors
+    /// The disk's.
     pub fn aborted_transactions(
         &self,
         from: Offset,
         upto: Offset,
     ) -> Result<Vec<AbortedTxn>, StorageError> {
-        todo!()
-    }
-    /// The producers that are known.
-    pub fn producers(&self) -> impl Iterator<Item = ProducerInfo> + '_ {
-        std::iter::empty()
-    }
-    /// Forgets producers that were silent for longer than `expiration_ms`.
-    pub fn expire_producers(&mut self, now: WallMillis, expiration_ms: i64) {
-        todo!()
-    }
-    /// What has to be flushed so that everything below its `upto` is durable; `None` if nothing, or if the log has failed.
-    pub fn flush_work(&mut self) -> Option<FlushWork> {
-        todo!()
-    }
-    /// The work was done.
-    pub fn flushed(&mut self, upto: Offset) {
-        todo!()
-    }
-    /// The work failed: this log takes no more appends.
-    pub fn flush_failed(&mut self) {
-        todo!()
-    }
-    /// Moves the log start.
-    pub fn raise_start(&mut self, to: Offset) -> Result<(), StorageError> {
-        todo!()
-    }
-    /// Cuts the log so that it ends at `end`.
-    pub fn truncate_to(&mut self, end: Offset) -> Result<(), StorageError> {
-        todo!()
-    }
-    /// Drops everything and goes on at `start`.
-    pub fn truncate_fully_and_start_at(&mut self, start: Offset) -> Result<(), StorageError> {
-        todo!()
-    }
-    /// Retention by time, size and log start.
-    pub fn retain(
-        &mut self,
-        now: WallMillis,
-        high_watermark: Offset,
-    ) -> Result<Retained, StorageError> {
-        todo!()
-    }
-    /// Closes the active segment if it is too old.
-    pub fn roll_if_due(&mut self, now: WallMillis) -> Result<bool, StorageError> {
-        todo!()
-    }
-    /// Closes the active segment and begins another.
-    pub fn roll(&mut self) -> Result<(), StorageError> {
-        todo!()
-    }
-    /// Drops the segments that lie below `offset` whole.
-    pub fn delete_segments_below(&mut self, offset: Offset) -> Result<Retained, StorageError> {
-        todo!()
-    }
-    /// Flushes everything and makes the directory fit for a clean start.
-    pub fn close(&mut self) -> Result<(), StorageError> {
-        todo!()
-    }
-    /// Whether an I/O error closed it for appends.
-    pub fn failed(&self) -> bool {
-        todo!()
+        let mut found = Vec::new();
+        // The marker of a transaction is never before its records, and may be in any later segment.
+        let first = self.segment_at(from).unwrap_or(0);
+        for segment in self.segments.get(first..).unwrap_or_default() {
+            if segment.txn_entries == 0 {
+                continue;
+            }
+            for txn in segment.aborted()? {
+                if txn.concerns(from, upto) {
+                    found.push(txn);
+                }
+                if txn.settles(upto) {
+                    return Ok(found);
+                }
+            }
+        }
+        Ok(found)
     }
 }

@@ -1,0 +1,270 @@
+//! Making durable what was appended, and closing a log.
+
+use std::io;
+use std::sync::Arc;
+
+use ottla_base::Offset;
+use ottla_env::{DiskFile, OpenMode};
+use ottla_log::names::{
+    INDEX, LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, SNAPSHOT, TIME_INDEX, TXN_INDEX,
+    segment_file,
+};
+use tracing::error;
+
+use super::{Log, Segment, StorageError};
+use crate::flusher::FlushWork;
+
+/// What was written besides the batches of the active segment and is not durable.
+#[derive(Debug, Default)]
+pub(super) struct Unflushed {
+    now: Parts,
+    /// Given out as [`FlushWork`] that is not done yet.
+    in_flight: Parts,
+}
+
+#[derive(Debug, Default)]
+struct Parts {
+    /// A name in the log's directory is new.
+    names: bool,
+    /// The directory's own name is new.
+    parent: bool,
+    /// The small files that come with a new log.
+    small_files: bool,
+    /// Entries in the active segment's transaction index.
+    txns: bool,
+    /// Segments that were closed, with all their files.
+    closed: Vec<Offset>,
+}
+
+impl Parts {
+    fn is_empty(&self) -> bool {
+        !(self.names || self.parent || self.small_files || self.txns) && self.closed.is_empty()
+    }
+
+    fn merge(&mut self, from: &mut Self) {
+        self.names |= from.names;
+        self.parent |= from.parent;
+        self.small_files |= from.small_files;
+        self.txns |= from.txns;
+        self.closed.append(&mut from.closed);
+        *from = Self::default();
+    }
+}
+
+impl Unflushed {
+    pub(super) fn note_created(&mut self) {
+        self.now.names = true;
+        self.now.parent = true;
+        self.now.small_files = true;
+    }
+
+    pub(super) fn note_name(&mut self) {
+        self.now.names = true;
+    }
+
+    pub(super) fn note_parent(&mut self) {
+        self.now.parent = true;
+    }
+
+    pub(super) fn note_small_file(&mut self) {
+        self.now.names = true;
+        self.now.small_files = true;
+    }
+
+    pub(super) fn note_txn(&mut self) {
+        self.now.txns = true;
+    }
+
+    pub(super) fn note_closed(&mut self, base: Offset) {
+        self.now.names = true;
+        self.now.closed.push(base);
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+impl Log {
+    /// What has to be flushed so that everything below its `upto` is durable: files first, then directories. `None` if
+    /// nothing, or if the log has failed. Whoever takes it calls [`Self::flushed`] or [`Self::flush_failed`].
+    pub fn flush_work(&mut self) -> Option<FlushWork> {
+        if self.failed {
+            return None;
+        }
+        let clean = self.flushed == self.end
+            && self.unflushed.now.is_empty()
+            && self.unflushed.in_flight.is_empty();
+        if clean && !(self.epochs_unsaved && self.is_on_disk()) {
+            return None;
+        }
+        match self.prepare_flush() {
+            Ok(work) => Some(work),
+            Err(error) => {
+                error!(log = %self.path.display(), %error, "cannot prepare a flush; the log is closed");
+                self.failed = true;
+                None
+            }
+        }
+    }
+
+    fn prepare_flush(&mut self) -> Result<FlushWork, StorageError> {
+        self.snapshot_if_due()?;
+        self.save_epochs()?;
+        let Unflushed { now, in_flight } = &mut self.unflushed;
+        in_flight.merge(now);
+        let mut files = Vec::with_capacity(1);
+        let parts = &self.unflushed.in_flight;
+        for base in &parts.closed {
+            // A segment may have gone since by retention.
+            if let Ok(at) = self
+                .segments
+                .binary_search_by_key(base, |segment| segment.base)
+            {
+                self.closed_files(at, &mut files)?;
+            }
+        }
+        if let Some(active) = self.segments.last() {
+            if self.flushed < self.end {
+                files.push(active.file()?);
+            }
+            if parts.txns {
+                files.extend(active.txn_file()?);
+            }
+            self.marks.note(active.base, self.end, active.size);
+        }
+        if parts.small_files {
+            for name in [PARTITION_METADATA, LEADER_EPOCH_CHECKPOINT] {
+                files.extend(self.open_if_there(name)?);
+            }
+        }
+        let mut dirs = Vec::new();
+        if parts.names && self.is_on_disk() {
+            dirs.push(self.path.clone());
+        }
+        if parts.parent {
+            dirs.extend(self.path.parent().map(ToOwned::to_owned));
+        }
+        Ok(FlushWork {
+            files,
+            dirs,
+            upto: self.end,
+        })
+    }
+
+    /// All files of a closed segment.
+    fn closed_files(
+        &self,
+        at: usize,
+        files: &mut Vec<Arc<dyn DiskFile>>,
+    ) -> Result<(), StorageError> {
+        let Some(segment) = self.segments.get(at) else {
+            return Ok(());
+        };
+        files.push(segment.file()?);
+        for extension in [INDEX, TIME_INDEX, TXN_INDEX] {
+            if extension == TXN_INDEX && segment.txn_entries == 0 {
+                continue;
+            }
+            files.extend(self.open_if_there(&segment_file(segment.base, extension))?);
+        }
+        // The producers at its end.
+        files.extend(self.open_if_there(&segment_file(self.end_of_segment(at), SNAPSHOT))?);
+        Ok(())
+    }
+
+    fn open_if_there(&self, name: &str) -> Result<Option<Arc<dyn DiskFile>>, StorageError> {
+        let path = self.path.join(name);
+        match self.env.disk.open(&path, OpenMode::ReadWrite) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StorageError::io("opening a file", &path, error)),
+        }
+    }
+
+    /// The work for `upto` was done.
+    pub fn flushed(&mut self, upto: Offset) {
+        // A log that was cut in the meantime is flushed up to where it was cut, which the cut saw to itself.
+        self.flushed = self.flushed.max(upto.min(self.end));
+        self.unflushed.in_flight = Parts::default();
+    }
+
+    /// The work failed: what the system did with the bytes cannot be known, so this log takes no more appends, and
+    /// nothing of it is acknowledged.
+    pub fn flush_failed(&mut self) {
+        self.failed = true;
+    }
+
+    /// Prepares a clean shutdown: writes everything that a start without recovery relies on. Returns what is to be
+    /// flushed then, which may be done with that of other logs; `None` if there is nothing.
+    ///
+    /// # Errors
+    /// The disk's; the directory then gets no clean mark.
+    pub fn prepare_close(&mut self) -> Result<Option<FlushWork>, StorageError> {
+        if self.failed {
+            return Err(StorageError::Failed {
+                path: self.path.clone(),
+            });
+        }
+        let Some(active) = self.segments.last() else {
+            return Ok(None);
+        };
+        if let Some(tail) = &mut self.tail {
+            let (offsets, times) = tail.finish(active)?;
+            active.make_indexes()?;
+            active.cut_indexes(offsets, times)?;
+            self.unflushed.note_closed(active.base);
+        }
+        if self.bytes_since_snapshot > 0 {
+            self.write_snapshot(self.end)?;
+        }
+        self.tail = None;
+        let has_work = self.flushed < self.end
+            || self.epochs_unsaved
+            || !self.unflushed.now.is_empty()
+            || !self.unflushed.in_flight.is_empty();
+        if has_work {
+            self.prepare_flush().map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// Clean shutdown of this log: writes and flushes everything.
+    ///
+    /// # Errors
+    /// The disk's; the directory then gets no clean mark.
+    pub fn close(&mut self) -> Result<(), StorageError> {
+        let Some(work) = self.prepare_close()? else {
+            return Ok(());
+        };
+        self.flush_now(&work)
+    }
+
+    /// Does `work` at once.
+    pub(super) fn flush_now(&mut self, work: &FlushWork) -> Result<(), StorageError> {
+        let disk = &self.env.disk;
+        let synced = disk.sync_files(&work.files);
+        let synced = synced.and_then(|()| work.dirs.iter().try_for_each(|dir| disk.sync_dir(dir)));
+        if let Err(error) = synced {
+            self.failed = true;
+            return Err(StorageError::io("flushing a log", &self.path, error));
+        }
+        self.flushed(work.upto);
+        Ok(())
+    }
+
+    /// Flushes everything that was appended.
+    pub(super) fn flush_all(&mut self) -> Result<(), StorageError> {
+        let work = self.prepare_flush()?;
+        self.flush_now(&work)
+    }
+}
+
+impl Segment {
+    /// Makes the index files that are not there yet: Apache Kafka takes a segment without them for damaged.
+    pub(super) fn make_indexes(&self) -> Result<(), StorageError> {
+        self.write_offsets(0, &[])?;
+        self.write_times(0, &[])
+    }
+}
