@@ -374,8 +374,10 @@ impl ProducerStates {
             first_offset,
             last_offset: offset,
             result: marker.result,
-            last_stable_offset: others
-                .map_or(Offset(offset.0.saturating_add(1)), |(start, _)| *start),
+            last_stable_offset: match others {
+                Some((start, _)) => *start,
+                None => Offset(offset.0.saturating_add(1)),
+            },
         })
     }
 

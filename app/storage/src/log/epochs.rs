@@ -56,7 +56,7 @@ impl Log {
             file.set_len(0).map_err(failed)?;
             file.write_all_at(&[IoSlice::new(text.as_bytes())], 0)
                 .map_err(failed)?;
-            self.unflushed.note_small_file();
+            self.unflushed.note_new();
             self.epochs_file = true;
         }
         self.epochs_unsaved = false;
@@ -77,7 +77,7 @@ impl Log {
                         return Ok(true);
                     }
                     _ => {
-                        warn!(path = %path.display(), "leader epochs are damaged; reading the batches")
+                        warn!(path = %path.display(), "leader epochs are damaged; reading the batches");
                     }
                 }
             }

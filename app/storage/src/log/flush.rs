@@ -26,10 +26,8 @@ pub(super) struct Unflushed {
 struct Parts {
     /// A name in the log's directory is new.
     names: bool,
-    /// The directory's own name is new.
-    parent: bool,
-    /// The small files that come with a new log.
-    small_files: bool,
+    /// The directory's own name is new, and so are the small files that come with it.
+    new: bool,
     /// Entries in the active segment's transaction index.
     txns: bool,
     /// Segments that were closed, with all their files.
@@ -38,13 +36,12 @@ struct Parts {
 
 impl Parts {
     fn is_empty(&self) -> bool {
-        !(self.names || self.parent || self.small_files || self.txns) && self.closed.is_empty()
+        !(self.names || self.new || self.txns) && self.closed.is_empty()
     }
 
     fn merge(&mut self, from: &mut Self) {
         self.names |= from.names;
-        self.parent |= from.parent;
-        self.small_files |= from.small_files;
+        self.new |= from.new;
         self.txns |= from.txns;
         self.closed.append(&mut from.closed);
         *from = Self::default();
@@ -52,23 +49,14 @@ impl Parts {
 }
 
 impl Unflushed {
-    pub(super) fn note_created(&mut self) {
+    /// The directory has a new name, or a small file that was not there before.
+    pub(super) fn note_new(&mut self) {
         self.now.names = true;
-        self.now.parent = true;
-        self.now.small_files = true;
+        self.now.new = true;
     }
 
     pub(super) fn note_name(&mut self) {
         self.now.names = true;
-    }
-
-    pub(super) fn note_parent(&mut self) {
-        self.now.parent = true;
-    }
-
-    pub(super) fn note_small_file(&mut self) {
-        self.now.names = true;
-        self.now.small_files = true;
     }
 
     pub(super) fn note_txn(&mut self) {
@@ -133,7 +121,7 @@ impl Log {
             }
             self.marks.note(active.base, self.end, active.size);
         }
-        if parts.small_files {
+        if parts.new {
             for name in [PARTITION_METADATA, LEADER_EPOCH_CHECKPOINT] {
                 files.extend(self.open_if_there(name)?);
             }
@@ -142,7 +130,7 @@ impl Log {
         if parts.names && self.is_on_disk() {
             dirs.push(self.path.clone());
         }
-        if parts.parent {
+        if parts.new {
             dirs.extend(self.path.parent().map(ToOwned::to_owned));
         }
         Ok(FlushWork {

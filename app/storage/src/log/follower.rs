@@ -102,7 +102,7 @@ impl Log {
             is_new_segment |= !has_room;
             let first_offset = chunk
                 .as_ref()
-                .map_or(header.first_offset(), |c| c.first_offset);
+                .map_or_else(|| header.first_offset(), |c| c.first_offset);
             let upto = taken(chunk.as_ref()) + entry.size_in_bytes();
             let bytes = rest.get(..upto).unwrap_or_default();
             chunk = Some(Chunk {

@@ -82,13 +82,9 @@ pub(super) fn checked_offsets(
     log_bytes: u32,
     relative_end: u32,
 ) -> io::Result<(u32, Option<OffsetEntry>)> {
-    checked::<{ offset_index::ENTRY_BYTES }, _>(
-        file,
-        |bytes| OffsetEntry::from_bytes(bytes),
-        |entry, previous| {
-            entry.follows(previous, log_bytes) && entry.relative_offset < relative_end
-        },
-    )
+    checked::<{ offset_index::ENTRY_BYTES }, _>(file, OffsetEntry::from_bytes, |entry, previous| {
+        entry.follows(previous, log_bytes) && entry.relative_offset < relative_end
+    })
 }
 
 /// The leading time entries that can be true, and are about offsets below `relative_end`: how many, and the last.
@@ -96,11 +92,9 @@ pub(super) fn checked_times(
     file: &dyn DiskFile,
     relative_end: u32,
 ) -> io::Result<(u32, Option<TimeEntry>)> {
-    checked::<{ time_index::ENTRY_BYTES }, _>(
-        file,
-        |bytes| TimeEntry::from_bytes(bytes),
-        |entry, previous| entry.follows(previous) && entry.relative_offset < relative_end,
-    )
+    checked::<{ time_index::ENTRY_BYTES }, _>(file, TimeEntry::from_bytes, |entry, previous| {
+        entry.follows(previous) && entry.relative_offset < relative_end
+    })
 }
 
 fn checked<const N: usize, E: Copy>(

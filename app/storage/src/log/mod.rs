@@ -259,7 +259,7 @@ impl Log {
         if self.is_on_disk() {
             let renamed = self.env.disk.rename(&self.path, &to);
             renamed.map_err(|e| StorageError::io("renaming a directory", &self.path, e))?;
-            self.unflushed.note_parent();
+            self.unflushed.note_new();
         }
         self.segments
             .iter_mut()

@@ -52,7 +52,7 @@ impl Log {
         let segment = Segment::create(&self.env.files, &self.path, self.end)?;
         self.segments.push(segment);
         self.tail = Some(Box::new(Tail::new(&self.config, now, &*self.env.rng)));
-        self.unflushed.note_created();
+        self.unflushed.note_new();
         // The epochs of before count from the new file on.
         self.epochs_unsaved |= !self.epochs.entries().is_empty();
         Ok(())

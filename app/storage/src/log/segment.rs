@@ -331,11 +331,7 @@ impl Segment {
     }
 
     fn index_error(&self, error: io::Error) -> StorageError {
-        StorageError::io(
-            "reading an index",
-            &self.aux().index.path().to_owned(),
-            error,
-        )
+        StorageError::io("reading an index", self.aux().index.path(), error)
     }
 
     /// Where to begin the search for `offset`: the position of a batch that does not begin behind it.
