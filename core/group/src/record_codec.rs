@@ -129,6 +129,19 @@ pub(crate) fn read(key: Option<&[u8]>, value: Option<&[u8]>) -> Result<Loaded, R
     Ok(loaded)
 }
 
+impl GroupRecord {
+    /// Reads a record of this coordinator's own types.
+    ///
+    /// # Errors
+    /// [`RecordError`]; also for a record of another type, as one without a type.
+    pub fn read(key: &[u8], value: Option<&[u8]>) -> Result<Self, RecordError> {
+        match read(Some(key), value)? {
+            Loaded::Own(record) => Ok(record),
+            Loaded::Other { .. } | Loaded::Unknown(_) => Err(RecordError::NoKey),
+        }
+    }
+}
+
 fn read_offset(key_type: i16, bytes: &[u8]) -> Result<CommittedOffset, DecodeError> {
     let mut reader = Reader::new(bytes);
     let version = reader.i16()?;
@@ -247,6 +260,3 @@ fn write_to(
     *buf = w.buf;
     written
 }
-
-#[cfg(test)]
-mod tests;

@@ -22,8 +22,6 @@ mod member;
 mod membership;
 mod rebalance;
 mod sync;
-#[cfg(test)]
-mod tests;
 
 pub use join::MAX_MEMBER_METADATA_BYTES;
 
