@@ -192,6 +192,12 @@ impl Partition {
         (state.leader_id, state.leader_epoch)
     }
 
+    /// Bytes of the log on disk.
+    pub(crate) fn size_bytes(&self) -> u64 {
+        let state = self.state();
+        state.log.as_ref().map_or(0, Log::size_bytes)
+    }
+
     /// The rules of its topic.
     pub(crate) fn rules(&self) -> Arc<TopicRules> {
         Arc::clone(&self.state().rules)

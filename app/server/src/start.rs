@@ -207,7 +207,7 @@ fn open_dirs(env: &Arc<StorageEnv>, config: &BrokerConfig) -> Result<LogDirs, Op
 fn new_node(
     config: &Arc<BrokerConfig>,
     storage: &StorageEnv,
-    dirs: &LogDirs,
+    dirs: &Arc<LogDirs>,
     quorum: quorum::QuorumHandle,
 ) -> Node {
     let network = &config.network;
@@ -220,6 +220,7 @@ fn new_node(
         static_config: Arc::clone(config),
         config: ArcSwap::new(Arc::clone(config)),
         image: ArcSwap::from_pointee(ottla_metadata::MetadataImage::default()),
+        dirs: Some(Arc::clone(dirs)),
         partitions: Partitions::default(),
         coordinators: Coordinators::new(Arc::clone(&storage.clock), Arc::new(config.group.clone())),
         fetch_sessions: Mutex::new(SessionTable::new(SessionLimits {
