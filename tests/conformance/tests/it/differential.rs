@@ -1,46 +1,10 @@
 //! Plays every scenario against a node of this build and holds the answers against Apache Kafka's.
-#![expect(
-    clippy::print_stdout,
-    reason = "the table of results is what a reader wants"
-)]
-
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use ottla_config::BrokerConfig;
 use ottla_conformance::client::Apis;
 use ottla_conformance::{compare, play, scenario};
-use ottla_server::running::RunningNode;
-use ottla_server::start::{StartOptions, start};
 
-/// A node as Apache Kafka was configured when its answers were recorded.
-fn node(folder: &Path) -> RunningNode {
-    let data = folder.display().to_string();
-    let texts = [
-        ("process.roles", "broker,controller"),
-        ("node.id", "1"),
-        (
-            "listeners",
-            "PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:0",
-        ),
-        ("controller.listener.names", "CONTROLLER"),
-        ("controller.quorum.bootstrap.servers", "127.0.0.1:1"),
-        ("log.dirs", &data),
-        ("offsets.topic.replication.factor", "1"),
-        ("transaction.state.log.replication.factor", "1"),
-        ("transaction.state.log.min.isr", "1"),
-        ("share.coordinator.state.topic.replication.factor", "1"),
-        ("share.coordinator.state.topic.min.isr", "1"),
-        ("group.initial.rebalance.delay.ms", "0"),
-    ];
-    let texts = texts.map(|(key, text)| (key.to_owned(), text.to_owned()));
-    let config = BrokerConfig::load(texts.into()).expect("a valid configuration");
-    let options = StartOptions {
-        auto_format: true,
-        on_failure: Box::new(|error| panic!("{error}")),
-    };
-    start(config, options).expect("a node starts in an empty directory")
-}
+use crate::node;
 
 fn files(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
@@ -55,9 +19,8 @@ fn files(folder: &str) -> Vec<PathBuf> {
 #[test]
 fn answers_are_those_of_apache_kafka() {
     let folder = tempfile::tempdir().expect("a temporary directory");
-    let node = node(folder.path());
-    let port = node.listeners().first().expect("a listener").port;
-    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let node = node::start_in(folder.path());
+    let address = node::address(&node);
     let apis = Apis::load().expect("schemas");
     let mut unexplained = Vec::new();
     for path in files("scenarios") {
