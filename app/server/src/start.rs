@@ -106,7 +106,14 @@ pub fn start(config: BrokerConfig, options: StartOptions) -> Result<RunningNode,
             clock: &*storage.clock,
             rng: &*storage.rng,
         };
-        format_if_new(world, &config, &mut |line| tracing::info!("{line}"))?;
+        format_if_new(world, &config, &mut |line| {
+            // Which records a new cluster begins with is nothing for a first look.
+            if line.starts_with("Formatting") {
+                tracing::info!("{line}");
+            } else {
+                tracing::debug!("{line}");
+            }
+        })?;
     }
     let dirs = Arc::new(open_dirs(&storage, &config)?);
     let listeners = bind_all(&config)?;
