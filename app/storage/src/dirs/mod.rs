@@ -10,13 +10,12 @@ mod close;
 mod open;
 mod sweep;
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use ottla_base::{BrokerEpoch, Offset, Uuid};
-use ottla_env::{DiskSpace, FileLock};
+use ottla_env::FileLock;
 use ottla_log::names::{self, PartitionDirKind};
 use parking_lot::Mutex;
 
@@ -200,14 +199,6 @@ impl LogDirs {
     #[must_use]
     pub fn path(&self, dir: DirIndex) -> &Path {
         &self.dir(dir).path
-    }
-
-    /// How full the file system of a directory is.
-    ///
-    /// # Errors
-    /// The operating system's.
-    pub fn space(&self, dir: DirIndex) -> io::Result<DiskSpace> {
-        self.env.disk.space(&self.dir(dir).path)
     }
 
     /// Id of a directory; `None` if it could not be read.

@@ -2,7 +2,7 @@
 
 use std::io::IoSlice;
 
-use ottla_base::{LeaderEpoch, Offset, WallMillis};
+use ottla_base::{LeaderEpoch, Offset};
 use ottla_log::entry::EntryHeader;
 use ottla_log::producer_state::{Author, ProducerRefusal, Verdict};
 use ottla_log::roll::Incoming;
@@ -57,7 +57,7 @@ impl Log {
         Ok(Appended {
             base: header.base_offset,
             last,
-            duplicate: None,
+            duplicate: false,
         })
     }
 
@@ -119,14 +119,10 @@ impl Log {
         };
         match self.producers.check(header, marker, author) {
             Ok(Verdict::Fresh) => Ok(None),
-            Ok(Verdict::Duplicate {
+            Ok(Verdict::Duplicate { base, last, .. }) => Ok(Some(Appended {
                 base,
                 last,
-                timestamp,
-            }) => Ok(Some(Appended {
-                base,
-                last,
-                duplicate: Some(WallMillis(timestamp)),
+                duplicate: true,
             })),
             Err(refusal) => Err(refused(header, refusal)),
         }

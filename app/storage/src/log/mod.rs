@@ -104,9 +104,8 @@ pub struct Appended {
     pub base: Offset,
     /// Offset of its last record.
     pub last: Offset,
-    /// The producer sent it before, with this largest timestamp: nothing was written, and the offsets are those of the
-    /// first time.
-    pub duplicate: Option<WallMillis>,
+    /// The producer sent it before: nothing was written, and the offsets are those of the first time.
+    pub duplicate: bool,
 }
 
 /// A region of a segment file.
