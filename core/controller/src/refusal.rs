@@ -451,7 +451,7 @@ impl WireRefusal for BrokerRefusal {
 
 /// Feature levels.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{} {cause}", self.what())]
+#[error("Invalid update version {level} for feature {feature}. {cause}")]
 pub struct FeatureRefusal {
     /// The feature.
     pub feature: String,
@@ -502,32 +502,11 @@ pub enum FeatureCause {
     #[error("The metadata quorum cannot be upgraded while it runs.")]
     QuorumFixed,
     /// A downgrade that loses metadata.
-    #[error("{why}")]
-    MetadataLoss {
-        /// The level from which to go down.
-        present: i16,
-        /// What is said to it.
-        why: &'static str,
-    },
+    #[error("{0}")]
+    MetadataLoss(&'static str),
     /// Another feature is too low.
     #[error(transparent)]
     Unmet(#[from] UnmetDependency),
-}
-
-impl FeatureRefusal {
-    fn what(&self) -> String {
-        let Self {
-            feature,
-            level,
-            cause,
-        } = self;
-        match cause {
-            FeatureCause::MetadataLoss { present, .. } => {
-                format!("Unsupported {feature} downgrade from {present} to {level}.")
-            }
-            _ => format!("Invalid update version {level} for feature {feature}."),
-        }
-    }
 }
 
 impl WireRefusal for FeatureRefusal {

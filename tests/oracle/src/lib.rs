@@ -10,4 +10,4 @@ mod node;
 mod tool;
 
 pub use jars::{Jars, cache_dir, missing};
-pub use node::{Cluster, Member, Node, Role, free_port, reachable, stop_by_pid_file};
+pub use node::{Cluster, Member, Node, Role, free_port, free_ports, reachable, stop_by_pid_file};

@@ -85,6 +85,17 @@ pub fn free_port() -> u16 {
     }
 }
 
+/// Two neighbouring free ports, for clients and for controllers; the first of them.
+#[must_use]
+pub fn free_ports() -> u16 {
+    loop {
+        let port = free_port();
+        if free_port() == port + 1 {
+            return port;
+        }
+    }
+}
+
 /// Whether something accepts connections on this port of loopback.
 #[must_use]
 pub fn reachable(port: u16) -> bool {

@@ -159,9 +159,8 @@ fn entry(
             })
             .collect(),
         config_type: config.kind.map_or(0, ConfigType::wire_id),
-        // That of a logger is empty, and is told even when nobody asks.
         documentation: config
             .documentation
-            .filter(|text| request.include_documentation || text.is_empty()),
+            .filter(|_| request.include_documentation),
     }
 }

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use ottla_base::{NodeId, Uuid, WallMillis};
 use ottla_config::BrokerConfig;
@@ -37,8 +36,6 @@ struct Machine {
     disk: SimDisk,
     clock: Arc<SimClock>,
     config: BTreeSet<(&'static str, String)>,
-    /// Makes the ids of every life differ.
-    lives: AtomicU64,
 }
 
 /// What the listener saw last, and whether topics were told before their answers.
@@ -65,7 +62,6 @@ impl Machine {
             disk: SimDisk::new(),
             clock: Arc::new(SimClock::new(WallMillis(1_700_000_000_000))),
             config: BTreeSet::new(),
-            lives: AtomicU64::new(0),
         }
     }
 
@@ -102,7 +98,7 @@ impl Machine {
             files: FileCache::new(Arc::clone(&disk), 64),
             disk,
             clock: Arc::clone(&self.clock) as Arc<dyn ottla_env::Clock>,
-            rng: Arc::new(SimRng::new(self.lives.fetch_add(1, Ordering::Relaxed))),
+            rng: Arc::new(SimRng::new(7)),
         })
     }
 
@@ -427,8 +423,7 @@ fn failed_flush_ends_the_quorum_and_answers_nobody() {
 fn snapshot_is_written_when_due_and_replaces_the_log() {
     let world = Machine::new()
         .with("metadata.log.max.record.bytes.between.snapshots", "2000")
-        .with("metadata.max.retention.ms", "1000")
-        .with("broker.session.timeout.ms", "2000000000");
+        .with("metadata.max.retention.ms", "1000");
     world.format();
     let mut node = world.open().unwrap();
     node.register().unwrap();

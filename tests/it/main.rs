@@ -1,0 +1,6 @@
+//! The whole program from outside.
+
+mod clients;
+mod crash;
+mod files;
+mod handover;
