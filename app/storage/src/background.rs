@@ -17,6 +17,7 @@ use parking_lot::{Condvar, Mutex};
 use crate::dirs::{DirIndex, LogDirs, Which};
 use crate::env::StorageEnv;
 use crate::error::StorageError;
+use crate::flusher::FlushWork;
 
 /// Where a log stands, for the checkpoint files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +41,15 @@ pub struct Expired {
     pub delay_ms: i64,
 }
 
+/// A log that takes nothing more.
+#[derive(Debug)]
+pub struct Closed {
+    /// Where it stands once `work` is done.
+    pub offsets: LogOffsets,
+    /// What is to be flushed.
+    pub work: Option<FlushWork>,
+}
+
 /// A partition, as far as it is looked after.
 pub trait Maintained: Send + Sync {
     /// The log directory it is in.
@@ -57,12 +67,12 @@ pub trait Maintained: Send + Sync {
     fn retain(&self, now: WallMillis) -> Result<Expired, StorageError>;
     /// Forgets producers that have not written for `producer.id.expiration.ms`.
     fn expire_producers(&self, now: WallMillis);
-    /// Closes the log for good, flushed: the last step of a clean shutdown. Returns where it ends; `None` if
-    /// there is no log any more.
+    /// Closes the log for good: the last step of a clean shutdown. Returns where it ends and what is to be
+    /// flushed for that; `None` if there is no log any more.
     ///
     /// # Errors
     /// The disk's; the directory then gets no clean mark.
-    fn close(&self) -> Result<Option<LogOffsets>, StorageError>;
+    fn close(&self) -> Result<Option<Closed>, StorageError>;
 }
 
 /// All partitions of a node.

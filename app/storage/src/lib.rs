@@ -16,7 +16,9 @@ mod removals;
 #[cfg(test)]
 mod test_support;
 
-pub use background::{AllMaintained, Background, Expired, Intervals, LogOffsets, Maintained};
+pub use background::{
+    AllMaintained, Background, Closed, Expired, Intervals, LogOffsets, Maintained,
+};
 pub use dirs::{DirIndex, Expect, LogDirs, OpenDirsError};
 pub use env::StorageEnv;
 pub use error::StorageError;

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use ottla_base::{Offset, WallMillis};
 use ottla_storage::{
-    DirIndex, Expired, FlushWork, Flushable, Log, LogOffsets, Maintained, StorageError,
+    Closed, DirIndex, Expired, FlushWork, Flushable, Log, LogOffsets, Maintained, StorageError,
 };
 
 use super::produce::waking;
@@ -86,7 +86,7 @@ impl Maintained for Partition {
         }
     }
 
-    fn close(&self) -> Result<Option<LogOffsets>, StorageError> {
+    fn close(&self) -> Result<Option<Closed>, StorageError> {
         let (log, high_watermark) = waking(|woken| {
             let mut state = self.state();
             state.high_watermark = state.known_high_watermark();
@@ -95,8 +95,12 @@ impl Maintained for Partition {
             (state.log.take(), state.high_watermark)
         });
         let Some(mut log) = log else { return Ok(None) };
-        log.close()?;
-        Ok(Some(offsets_of(&log, high_watermark)))
+        let work = log.prepare_close()?;
+        let mut offsets = offsets_of(&log, high_watermark);
+        if let Some(work) = &work {
+            offsets.recovery_point = work.upto;
+        }
+        Ok(Some(Closed { offsets, work }))
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use ottla_disk::{read_small, write_atomically};
-use ottla_env::Disk;
+use ottla_env::{Disk, DiskFile, OpenMode};
 use ottla_log::names;
 use ottla_sim::Fault;
 
@@ -22,6 +22,7 @@ struct Fake {
     expired: Mutex<Vec<PathBuf>>,
     retained: AtomicUsize,
     producers_expired_at: AtomicI64,
+    unflushed: Option<Arc<dyn DiskFile>>,
 }
 
 impl Fake {
@@ -33,6 +34,7 @@ impl Fake {
             expired: Mutex::default(),
             retained: AtomicUsize::new(0),
             producers_expired_at: AtomicI64::new(-1),
+            unflushed: None,
         })
     }
 }
@@ -73,12 +75,20 @@ impl Maintained for Fake {
     fn expire_producers(&self, now: WallMillis) {
         self.producers_expired_at.store(now.0, Ordering::Relaxed);
     }
-    fn close(&self) -> Result<Option<LogOffsets>, StorageError> {
-        match &*self.topic {
-            "broken" => Err(StorageError::Failed {
+    fn close(&self) -> Result<Option<Closed>, StorageError> {
+        let offsets = self.offsets.lock().take();
+        match (&*self.topic, &self.unflushed) {
+            ("broken", _) => Err(StorageError::Failed {
                 path: PathBuf::from("/x"),
             }),
-            _ => Ok(self.offsets.lock().take()),
+            (_, unflushed) => Ok(offsets.map(|offsets| Closed {
+                offsets,
+                work: unflushed.as_ref().map(|file| FlushWork {
+                    files: vec![Arc::clone(file)],
+                    dirs: vec![],
+                    upto: offsets.recovery_point,
+                }),
+            })),
         }
     }
 }
@@ -363,6 +373,31 @@ fn a_cut_at_any_step_of_a_clean_close_leaves_no_mark_without_its_checkpoints() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn directory_whose_logs_cannot_be_flushed_gets_no_mark() {
+    for (fault, clean) in [(0, false), (1, false), (50, true)] {
+        let case = Case::new(vec![]);
+        let disk = &case.world.disk;
+        let all: Vec<Arc<dyn Maintained>> = ["t", "u"]
+            .into_iter()
+            .map(|topic| {
+                let path = format!("/b/{topic}");
+                let file = disk.open(Path::new(&path), OpenMode::Create).unwrap();
+                file.write_all_at(&[io::IoSlice::new(b"x")], 0).unwrap();
+                let mut fake = Arc::into_inner(Fake::new(1, topic, 1)).unwrap();
+                fake.unflushed = Some(file);
+                Arc::new(fake) as Arc<dyn Maintained>
+            })
+            .collect();
+        disk.plan(disk.operations() + fault, Fault::Fail(io::ErrorKind::Other));
+        assert_eq!(case.dirs.close(all, 1, None), clean);
+        let mark = r#"{"version":0,"brokerEpoch":-1}"#;
+        assert_eq!(case.text("/a", names::CLEAN_SHUTDOWN), mark);
+        let own = if clean { mark } else { "NotFound" };
+        assert_eq!(case.text("/b", names::CLEAN_SHUTDOWN), own);
     }
 }
 

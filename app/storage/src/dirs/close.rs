@@ -1,16 +1,20 @@
 //! The end of a clean shutdown.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use ottla_base::BrokerEpoch;
-use ottla_env::run_threads;
+use ottla_env::{Disk, DiskFile, run_threads};
 use parking_lot::Mutex;
 
 use super::{DirIndex, LogDirs, Which, open};
-use crate::background::{LogOffsets, Maintained};
+use crate::background::{Closed, LogOffsets, Maintained};
 use crate::checkpoints::write_clean_mark;
 use crate::error::StorageError;
+
+/// Logs that one thread flushes by one call; each has some five files open until then.
+const BATCH_LOGS: usize = 128;
 
 /// The partitions of one directory, and where their logs ended.
 struct Home {
@@ -44,7 +48,7 @@ impl LogDirs {
         let threads = threads.max(1);
         run_threads("log-closer", threads * homes.len(), &|index| {
             if let Some(home) = homes.get(index / threads) {
-                home.close_logs();
+                home.close_logs(&*self.env.disk);
             }
         });
         let mut all_clean = true;
@@ -105,26 +109,71 @@ impl Home {
         }
     }
 
-    /// Closes logs until none is left.
-    fn close_logs(&self) {
-        loop {
-            let index = self.next.fetch_add(1, Ordering::Relaxed);
-            let Some(partition) = self.partitions.get(index) else {
-                return;
-            };
+    /// Closes logs until none is left, some at a time.
+    fn close_logs(&self, disk: &dyn Disk) {
+        let mut batch = Batch::default();
+        while let Some((index, partition)) = self.take() {
             match partition.close() {
-                Ok(Some(offsets)) => self.ends.lock().push((index, offsets)),
+                Ok(Some(closed)) => batch.add(index, closed),
                 Ok(None) => {}
-                Err(error) => {
-                    tracing::error!(
-                        topic = &**partition.topic(),
-                        partition = partition.partition(),
-                        error = open::describe(&error),
-                        "a log cannot be closed"
-                    );
-                    self.failed.store(true, Ordering::Relaxed);
-                }
+                Err(error) => self.fail(&**partition, &error),
             }
+            if batch.ends.len() >= BATCH_LOGS {
+                self.flush(disk, &mut batch);
+            }
+        }
+        self.flush(disk, &mut batch);
+    }
+
+    fn take(&self) -> Option<(usize, &Arc<dyn Maintained>)> {
+        let index = self.next.fetch_add(1, Ordering::Relaxed);
+        Some((index, self.partitions.get(index)?))
+    }
+
+    /// Flushes the logs of a batch with one call, and only then counts them as closed.
+    fn flush(&self, disk: &dyn Disk, batch: &mut Batch) {
+        batch.dirs.sort_unstable();
+        batch.dirs.dedup();
+        let flushed = if batch.files.is_empty() {
+            Ok(())
+        } else {
+            disk.sync_files(&batch.files)
+        };
+        match flushed.and_then(|()| disk.sync_dirs(&batch.dirs)) {
+            Ok(()) => self.ends.lock().append(&mut batch.ends),
+            Err(error) => {
+                tracing::error!(%error, "closed logs cannot be flushed");
+                self.failed.store(true, Ordering::Relaxed);
+            }
+        }
+        *batch = Batch::default();
+    }
+
+    fn fail(&self, partition: &dyn Maintained, error: &StorageError) {
+        tracing::error!(
+            topic = &**partition.topic(),
+            partition = partition.partition(),
+            error = open::describe(error),
+            "a log cannot be closed"
+        );
+        self.failed.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Logs that are flushed together.
+#[derive(Default)]
+struct Batch {
+    ends: Vec<(usize, LogOffsets)>,
+    files: Vec<Arc<dyn DiskFile>>,
+    dirs: Vec<PathBuf>,
+}
+
+impl Batch {
+    fn add(&mut self, index: usize, closed: Closed) {
+        self.ends.push((index, closed.offsets));
+        if let Some(work) = closed.work {
+            self.files.extend(work.files);
+            self.dirs.extend(work.dirs);
         }
     }
 }

@@ -292,7 +292,16 @@ impl LogDirs {
                 continue; // Nothing was ever appended.
             }
             let target = home.path.join(name);
-            match log.rename_dir(target.clone()) {
+            let renamed = log.rename_dir(target.clone()).and_then(|()| {
+                // A log without segments may have a directory all the same.
+                match self.env.disk.rename(&path, &target) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                        Err(StorageError::io("renaming a directory", &path, error))
+                    }
+                    _ => Ok(()),
+                }
+            });
+            match renamed {
                 Ok(()) => {
                     let delay_ms = log.config().file_delete_delay_ms;
                     self.removals.add(now, delay_ms, target);

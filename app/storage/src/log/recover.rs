@@ -75,7 +75,12 @@ impl Log {
             }
         }
         self.flushed = recovery_point.min(self.end).max(self.start.min(self.end));
-        self.unflushed.note_name();
+        // Without a recovery point nothing may ever have been flushed here, not even the directory and its topic id.
+        if recovery_point <= self.start {
+            self.unflushed.note_new();
+        } else {
+            self.unflushed.note_name();
+        }
         Ok(opened)
     }
 

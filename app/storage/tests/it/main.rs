@@ -1,4 +1,5 @@
-//! Tests of log directories and logs by what they leave on a disk.
+//! Log directories and logs on a disk: what was promised is there, in Kafka's formats, whenever the process or the
+//! power goes.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod append;
@@ -6,6 +7,7 @@ mod crash;
 mod dirs;
 mod format;
 mod kafka;
+mod loader;
 mod recovery;
 mod support;
 mod time;

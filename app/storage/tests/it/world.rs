@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ottla_base::{NodeId, WallMillis};
+use ottla_base::{LeaderEpoch, NodeId, Offset, WallMillis};
 use ottla_config::BrokerConfig;
 use ottla_disk::{FileCache, OsDisk, read_small, write_atomically};
 use ottla_env::{Disk, OsRng, SystemClock};
+use ottla_records::codec::Compressor;
+use ottla_records::{BatchBuilder, BatchView, HEADER_SIZE};
 use ottla_sim::{SimClock, SimDisk, SimRng};
-use ottla_storage::{Expect, LogDirs, OpenDirsError, StorageEnv};
+use ottla_storage::{Expect, LeaderBatch, Log, LogDirs, OpenDirsError, Origin, StorageEnv};
 
 /// A storage environment on a simulated disk, with time that stands still.
 pub(crate) fn sim_env(disk: &SimDisk) -> Arc<StorageEnv> {
@@ -79,4 +81,27 @@ pub(crate) fn open(env: &Arc<StorageEnv>, dirs: &[&str]) -> Result<LogDirs, Open
         metadata_dir: paths[0].clone(),
     };
     LogDirs::open(env, &paths, &expect)
+}
+
+/// Appends `count` batches of one record with `value` to a log.
+pub(crate) fn append(log: &mut Log, count: usize, value: &[u8]) {
+    for _ in 0..count {
+        let mut builder = BatchBuilder::new(Offset::ZERO);
+        builder
+            .append(WallMillis(1_700_000_000_000), None, Some(value))
+            .unwrap();
+        let mut bytes = Vec::new();
+        builder
+            .build_into(&mut Compressor::new(), &mut bytes)
+            .unwrap();
+        let view = BatchView::parse(&bytes).unwrap();
+        let batch = LeaderBatch {
+            header: *view.header(),
+            payload: &bytes[HEADER_SIZE..],
+            epoch: LeaderEpoch(0),
+            origin: Origin::Client,
+            now: WallMillis(1_700_000_000_000),
+        };
+        log.append(batch).unwrap();
+    }
 }
