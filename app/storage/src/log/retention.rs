@@ -1,5 +1,7 @@
 //! Letting go of the front of a log: by time, by size, and below the log start.
 
+use std::sync::Arc;
+
 use ottla_base::{Offset, WallMillis};
 use ottla_log::retention::{RetentionPlan, RetentionReason, SegmentFacts, plan};
 use tracing::info;
@@ -99,34 +101,35 @@ impl Log {
     }
 
     fn delete_segments(&mut self, due: RetentionPlan) -> Result<Retained, StorageError> {
+        self.try_delete_segments(due)
+            .or_else(|error| self.fail(error))
+    }
+
+    fn try_delete_segments(&mut self, due: RetentionPlan) -> Result<Retained, StorageError> {
         if due.count >= self.segments.len() {
             self.roll()?;
         }
+        let disk = Arc::clone(&self.env.disk);
         let count = due.count.min(self.segments.len().saturating_sub(1));
+        let before = self.start;
         let mut deleted = Vec::new();
         for left in (0..count).rev() {
             let Some(first) = self.segments.first() else {
                 break;
             };
             info!(segment = %first.path().display(), reason = ?due.reason, "segment is deleted");
-            deleted.extend(first.mark_deleted(&*self.env.disk)?);
-            self.segments.remove(0);
+            deleted.extend(first.mark_log_deleted(&*disk)?);
+            let gone = self.segments.remove(0);
+            self.unflushed.note_name();
+            self.raise_start(self.first_segment())?;
+            deleted.extend(gone.mark_indexes_deleted(&*disk)?);
             // Names may reach the disk in any order: one after the other, or a crash would leave a gap.
             if left > 0 {
                 self.sync_names()?;
             }
         }
-        self.unflushed.note_name();
-        let first = self.first_segment();
-        deleted.extend(self.mark_snapshots_deleted(first)?);
-        let mut retained = Retained {
-            new_start: None,
-            deleted,
-        };
-        if first > self.start {
-            self.raise_start(first)?;
-            retained.new_start = Some(self.start);
-        }
-        Ok(retained)
+        deleted.extend(self.mark_snapshots_deleted(self.first_segment())?);
+        let new_start = (self.start > before).then_some(self.start);
+        Ok(Retained { new_start, deleted })
     }
 }

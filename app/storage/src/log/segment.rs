@@ -13,8 +13,8 @@ use ottla_disk::{CachedFile, FileCache};
 use ottla_env::{Disk, DiskFile, OpenMode};
 use ottla_log::entry::EntryHeader;
 use ottla_log::names::{DELETED_SUFFIX, INDEX, LOG, TIME_INDEX, TXN_INDEX, segment_file};
-use ottla_log::offset_index::{OffsetEntry, relative};
-use ottla_log::time_index::TimeEntry;
+use ottla_log::offset_index::{self, OffsetEntry, relative};
+use ottla_log::time_index::{self, TimeEntry};
 use ottla_log::txn_index::{self, AbortedTxn};
 use tracing::warn;
 
@@ -268,14 +268,29 @@ impl Segment {
             return Ok(*counts);
         }
         let offsets = match self.index_file()? {
-            Some(file) => index_file::offset_count(&*file).map_err(|e| self.index_error(e))?,
+            Some(file) => {
+                self.check_len(&*file, offset_index::ENTRY_BYTES)?;
+                index_file::offset_count(&*file).map_err(|e| self.index_error(e))?
+            }
             None => 0,
         };
         let times = match self.time_file()? {
-            Some(file) => index_file::time_count(&*file).map_err(|e| self.index_error(e))?,
+            Some(file) => {
+                self.check_len(&*file, time_index::ENTRY_BYTES)?;
+                index_file::time_count(&*file).map_err(|e| self.index_error(e))?
+            }
             None => 0,
         };
         Ok(*aux.counts.get_or_init(|| (offsets, times)))
+    }
+
+    /// An index of a broken number of entries was cut by somebody, perhaps of more than that.
+    fn check_len(&self, file: &dyn DiskFile, entry_bytes: usize) -> Result<(), StorageError> {
+        let len = file.len().map_err(|e| self.index_error(e))?;
+        if len % u64::try_from(entry_bytes).expect("small") != 0 {
+            self.note_astray();
+        }
+        Ok(())
     }
 
     /// Forgets what is only true of a closed segment.
@@ -438,6 +453,9 @@ impl Segment {
             return Ok(*largest);
         }
         let (_, count) = self.counts()?;
+        if self.is_astray() {
+            return Ok((-1, self.base));
+        }
         let last = match (count.checked_sub(1), self.time_file()?) {
             (Some(last), Some(file)) => {
                 Some(index_file::time_entry(&*file, last).map_err(|e| self.index_error(e))?)
@@ -465,10 +483,21 @@ impl Segment {
             .modified)
     }
 
-    /// Gives all files the suffix `.deleted`, the batch file first. Returns their new paths.
-    pub(super) fn mark_deleted(&self, disk: &dyn Disk) -> Result<Vec<PathBuf>, StorageError> {
+    /// Gives the batch file the suffix `.deleted`; with it the segment is gone. Returns the new path.
+    pub(super) fn mark_log_deleted(
+        &self,
+        disk: &dyn Disk,
+    ) -> Result<Option<PathBuf>, StorageError> {
+        mark_deleted(disk, self.path())
+    }
+
+    /// Gives the indexes the suffix `.deleted`. Returns their new paths.
+    pub(super) fn mark_indexes_deleted(
+        &self,
+        disk: &dyn Disk,
+    ) -> Result<Vec<PathBuf>, StorageError> {
         let mut paths = Vec::new();
-        for extension in [LOG, INDEX, TIME_INDEX, TXN_INDEX] {
+        for extension in [INDEX, TIME_INDEX, TXN_INDEX] {
             paths.extend(mark_deleted(disk, &self.aux_path(extension))?);
         }
         Ok(paths)

@@ -192,7 +192,8 @@ impl Log {
             match scan.peek()? {
                 Step::End => return Ok(None),
                 Step::Broken(_) => return Err(segment.corrupt(position)),
-                Step::Entry(entry) if entry.first_offset() >= upto => return Ok(None),
+                // As for a reader, a batch that reaches over the limit is not there.
+                Step::Entry(entry) if entry.next_offset() > upto => return Ok(None),
                 Step::Entry(entry) => {
                     if visit(&entry) {
                         return Ok(u32::try_from(position).ok());
