@@ -39,10 +39,6 @@ pub(crate) fn without_file(data_dir: &Path, overrides: &[String]) -> Result<Brok
         ("log.dirs", &data_dir),
         // There is one node, so there is one replica.
         ("offsets.topic.replication.factor", "1"),
-        ("transaction.state.log.replication.factor", "1"),
-        ("transaction.state.log.min.isr", "1"),
-        ("share.coordinator.state.topic.replication.factor", "1"),
-        ("share.coordinator.state.topic.min.isr", "1"),
     ];
     let raw = pairs
         .iter()
@@ -86,12 +82,7 @@ mod tests {
             [&Some("localhost".to_owned()), &Some("localhost".to_owned())]
         );
         assert_eq!(config.group.offsets_topic_replication_factor, 1);
-        assert!(
-            config
-                .warnings()
-                .iter()
-                .all(|w| w.contains("no effect in Ottla yet"))
-        );
+        assert_eq!(config.warnings(), Vec::<String>::new());
     }
 
     #[test]

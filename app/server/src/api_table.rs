@@ -148,6 +148,7 @@ api_table! {
         [broker: true, controller: false];
     DescribeConfigs 1..=4 DescribeConfigsRequest describe_configs [broker: true, controller: true];
     AlterConfigs 0..=2 AlterConfigsRequest alter_configs [broker: true, controller: true];
+    DescribeLogDirs 1..=5 DescribeLogDirsRequest describe_log_dirs [broker: true, controller: false];
     CreatePartitions 0..=3 CreatePartitionsRequest create_partitions [broker: true, controller: true];
     DeleteGroups 0..=3 DeleteGroupsRequest delete_groups [broker: true, controller: false];
     ElectLeaders 0..=2 ElectLeadersRequest elect_leaders [broker: true, controller: true];

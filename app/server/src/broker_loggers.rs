@@ -21,7 +21,7 @@ pub(crate) fn describe() -> Vec<DescribedConfig> {
         sensitive: false,
         synonyms: Vec::new(),
         kind: None,
-        documentation: None,
+        documentation: Some(String::new()),
     }]
 }
 

@@ -1,5 +1,5 @@
 //! Changes of configs as a broker looks at them before the controller does: what IncrementalAlterConfigs
-//! and AlterConfigs share.
+//! and AlterConfigs share. What comes by a controller listener goes to the controller as it is.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,20 +47,26 @@ pub(crate) enum Checked {
 }
 
 impl Answers {
-    /// Looks at each of `resources`; gives back those that the controller is to decide about.
+    /// Looks at each of `resources` as the listener of the request wants it; gives back those that the
+    /// controller is to decide about.
+    ///
+    /// A broker refuses a resource that stands there more than once, each time; a controller does so
+    /// itself, once.
     pub(crate) fn check<R>(
+        ctx: &RequestContext,
         resources: Vec<R>,
         key: impl Fn(&R) -> ResourceKey,
         check: impl Fn(&R) -> Result<Checked, Refused>,
     ) -> (Self, Vec<R>) {
-        let keys: Vec<ResourceKey> = resources.iter().map(key).collect();
+        let on_broker = ctx.session.listener.role == ListenerRole::Broker;
+        let mut keys: Vec<ResourceKey> = resources.iter().map(key).collect();
         let mut seen = BTreeSet::new();
         let repeated: BTreeSet<&ResourceKey> =
             keys.iter().filter(|key| !seen.insert(*key)).collect();
         let mut known = BTreeMap::new();
         let mut forwarded = Vec::new();
         for (resource, key) in resources.into_iter().zip(&keys) {
-            let checked = if repeated.contains(key) {
+            let checked = if on_broker && repeated.contains(key) {
                 Err(invalid("Each resource must appear at most once."))
             } else {
                 check(&resource)
@@ -70,6 +76,10 @@ impl Answers {
                 Ok(Checked::Done) => drop(known.insert(key.clone(), (ErrorCode::None, None))),
                 Err(refused) => drop(known.insert(key.clone(), refused)),
             }
+        }
+        if !on_broker {
+            let mut seen = BTreeSet::new();
+            keys.retain(|key| seen.insert(key.clone()));
         }
         let rest = (ErrorCode::UnknownServerError, None);
         (Self { keys, known, rest }, forwarded)
@@ -121,8 +131,7 @@ pub(crate) fn check_changes(changes: &[Change<'_>]) -> Result<(), Refused> {
 
 /// Checks that a broker resource is the one of this node, or the one of all.
 fn check_broker_name(ctx: &RequestContext, name: &str) -> Result<(), Refused> {
-    // A controller takes changes of every broker.
-    if name.is_empty() || ctx.session.listener.role == ListenerRole::Controller {
+    if name.is_empty() {
         return Ok(());
     }
     let here = ctx.node.id;
@@ -169,10 +178,6 @@ pub(crate) fn check_broker(
         let operation = operation
             .ok_or_else(|| invalid(format!("Unknown operations type {}", change.operation)))?;
         entries.push((change.key, operation, change.value));
-    }
-    let ours = name.is_empty() || name == ctx.node.id.to_string();
-    if !ours {
-        return Ok(()); // The controller knows no file but its own.
     }
     alter_broker(&ctx.node.config(), !name.is_empty(), &entries)
         .map(drop)

@@ -8,6 +8,7 @@ use ottla_config::BrokerConfig;
 use ottla_env::{Clock, Rng};
 use ottla_metadata::MetadataImage;
 use ottla_replication::fetch_session::{Session, SessionTable};
+use ottla_storage::LogDirs;
 use parking_lot::Mutex;
 
 use crate::auto_create::AutoCreate;
@@ -36,6 +37,8 @@ pub struct Node {
     pub config: ArcSwap<BrokerConfig>,
     /// The committed metadata; replaced whole by the quorum thread.
     pub image: ArcSwap<MetadataImage>,
+    /// The log directories; none on a node that is no broker.
+    pub dirs: Option<Arc<LogDirs>>,
     /// The partitions that this node keeps.
     pub partitions: Partitions,
     /// The groups of the partitions of `__consumer_offsets` that this node leads.

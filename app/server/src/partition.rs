@@ -15,7 +15,7 @@ mod upkeep;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use ottla_base::{LeaderEpoch, NodeId, Offset, TopicId};
+use ottla_base::{LeaderEpoch, NodeId, Offset, TopicId, WallMillis};
 use ottla_config::{BrokerConfig, CommitFlush};
 use ottla_replication::leader::{FlushPolicy, Leader, WriteRefusal};
 use ottla_storage::{AppendError, DirIndex, Flusher, Log, LogDirs, StorageEnv, StorageError};
@@ -121,8 +121,8 @@ pub(crate) struct Appended {
     pub(crate) epoch: LeaderEpoch,
     /// First offset that can be read.
     pub(crate) log_start: Offset,
-    /// Whether the batch was there already; nothing was written then (KIP-98).
-    pub(crate) duplicate: bool,
+    /// The largest timestamp of a batch that was there already; nothing was written then (KIP-98).
+    pub(crate) duplicate: Option<WallMillis>,
     /// Whether nobody can read it until this node's disk has it, although no other node is waited for.
     pub(crate) waits_for_disk: bool,
 }
@@ -190,6 +190,12 @@ impl Partition {
     pub(crate) fn leader(&self) -> (NodeId, LeaderEpoch) {
         let state = self.state();
         (state.leader_id, state.leader_epoch)
+    }
+
+    /// Bytes of the log on disk.
+    pub(crate) fn size_bytes(&self) -> u64 {
+        let state = self.state();
+        state.log.as_ref().map_or(0, Log::size_bytes)
     }
 
     /// The rules of its topic.

@@ -106,7 +106,14 @@ pub fn start(config: BrokerConfig, options: StartOptions) -> Result<RunningNode,
             clock: &*storage.clock,
             rng: &*storage.rng,
         };
-        format_if_new(world, &config, &mut |line| tracing::info!("{line}"))?;
+        format_if_new(world, &config, &mut |line| {
+            // Which records a new cluster begins with is nothing for a first look.
+            if line.starts_with("Formatting") {
+                tracing::info!("{line}");
+            } else {
+                tracing::debug!("{line}");
+            }
+        })?;
     }
     let dirs = Arc::new(open_dirs(&storage, &config)?);
     let listeners = bind_all(&config)?;
@@ -207,7 +214,7 @@ fn open_dirs(env: &Arc<StorageEnv>, config: &BrokerConfig) -> Result<LogDirs, Op
 fn new_node(
     config: &Arc<BrokerConfig>,
     storage: &StorageEnv,
-    dirs: &LogDirs,
+    dirs: &Arc<LogDirs>,
     quorum: quorum::QuorumHandle,
 ) -> Node {
     let network = &config.network;
@@ -220,6 +227,7 @@ fn new_node(
         static_config: Arc::clone(config),
         config: ArcSwap::new(Arc::clone(config)),
         image: ArcSwap::from_pointee(ottla_metadata::MetadataImage::default()),
+        dirs: Some(Arc::clone(dirs)),
         partitions: Partitions::default(),
         coordinators: Coordinators::new(Arc::clone(&storage.clock), Arc::new(config.group.clone())),
         fetch_sessions: Mutex::new(SessionTable::new(SessionLimits {

@@ -149,14 +149,15 @@ impl Controller {
         if wanted >= present || !present.metadata_changed(wanted) {
             return Ok(());
         }
-        Err(FeatureCause::MetadataLoss(
-            if upgrade_type == UNSAFE_DOWNGRADE {
+        Err(FeatureCause::MetadataLoss {
+            present: present.level(),
+            why: if upgrade_type == UNSAFE_DOWNGRADE {
                 "Unsafe metadata downgrade is not supported in this version."
             } else {
                 "Refusing to perform the requested downgrade because it might delete metadata \
-             information."
+                 information."
             },
-        ))
+        })
     }
 
     fn local_controller(&self) -> String {

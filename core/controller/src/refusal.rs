@@ -451,7 +451,7 @@ impl WireRefusal for BrokerRefusal {
 
 /// Feature levels.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("Invalid update version {level} for feature {feature}. {cause}")]
+#[error("{} {cause}", self.what())]
 pub struct FeatureRefusal {
     /// The feature.
     pub feature: String,
@@ -502,11 +502,32 @@ pub enum FeatureCause {
     #[error("The metadata quorum cannot be upgraded while it runs.")]
     QuorumFixed,
     /// A downgrade that loses metadata.
-    #[error("{0}")]
-    MetadataLoss(&'static str),
+    #[error("{why}")]
+    MetadataLoss {
+        /// The level from which to go down.
+        present: i16,
+        /// What is said to it.
+        why: &'static str,
+    },
     /// Another feature is too low.
     #[error(transparent)]
     Unmet(#[from] UnmetDependency),
+}
+
+impl FeatureRefusal {
+    fn what(&self) -> String {
+        let Self {
+            feature,
+            level,
+            cause,
+        } = self;
+        match cause {
+            FeatureCause::MetadataLoss { present, .. } => {
+                format!("Unsupported {feature} downgrade from {present} to {level}.")
+            }
+            _ => format!("Invalid update version {level} for feature {feature}."),
+        }
+    }
 }
 
 impl WireRefusal for FeatureRefusal {

@@ -6,10 +6,12 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use ottla_schema::{Kind, Message, json};
 use serde_json::Value;
 
+/// Key of ApiVersions, whose answers are read before anything is known of the server.
+const API_VERSIONS: i16 = 18;
 /// Longest wait for an answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Largest answer that is read.
@@ -130,30 +132,26 @@ impl Client {
         if !answered {
             return Ok(Reply::None);
         }
+        let id = self.correlation_id;
         let Some(answer) = self.read_frame()? else {
             return Ok(Reply::Closed);
         };
         // An unknown version of ApiVersions is answered in version 0.
-        let version = if key == 18 && version != known {
+        let version = if key == API_VERSIONS && version != known {
             0
         } else {
             version
         };
-        let (correlation_id, mut rest) = answer.split_first_chunk().context("a short answer")?;
-        ensure!(
-            i32::from_be_bytes(*correlation_id) == self.correlation_id,
-            "an answer to another request"
-        );
-        if flexible && key != 18 {
-            let (tags, behind) = rest.split_first().context("a short answer")?;
-            ensure!(*tags == 0, "tagged fields in a response header");
-            rest = behind;
-        }
-        let (value, behind) = json::decode(&api.response, version, rest)?;
-        if !behind.is_empty() {
-            bail!("{} bytes behind the answer", behind.len());
-        }
-        Ok(Reply::Answer(value))
+        decode(api, version, id, &answer).map(Reply::Answer)
+    }
+
+    /// Reads the answer to a request that was sent without waiting for it, the `id`-th of the connection.
+    ///
+    /// # Errors
+    /// If none comes in time, or it is not one.
+    pub fn receive(&mut self, api: &Api, version: i16, id: i32) -> Result<Value> {
+        let answer = self.read_frame()?.context("the connection was closed")?;
+        decode(api, version, id, &answer)
     }
 
     fn read_frame(&mut self) -> Result<Option<Vec<u8>>> {
@@ -167,4 +165,26 @@ impl Client {
         self.stream.read_exact(&mut frame)?;
         Ok(Some(frame))
     }
+}
+
+/// Reads an answer and checks that it is to the request `id`.
+fn decode(api: &Api, version: i16, id: i32, answer: &[u8]) -> Result<Value> {
+    let (correlation_id, mut rest) = answer.split_first_chunk().context("a short answer")?;
+    ensure!(
+        i32::from_be_bytes(*correlation_id) == id,
+        "an answer to another request"
+    );
+    let has_tags = api.request.key != Some(API_VERSIONS) && api.request.flexible.contains(version);
+    if has_tags {
+        let (tags, behind) = rest.split_first().context("a short answer")?;
+        ensure!(*tags == 0, "tagged fields in a response header");
+        rest = behind;
+    }
+    let (value, behind) = json::decode(&api.response, version, rest)?;
+    ensure!(
+        behind.is_empty(),
+        "{} bytes behind the answer",
+        behind.len()
+    );
+    Ok(value)
 }

@@ -1,7 +1,8 @@
 //! AlterConfigs (key 33, versions 0-2, broker and controller listeners, ALTER_CONFIGS Cluster or Topic;
 //! KIP-133). Replaces all that a resource has; deprecated in favour of IncrementalAlterConfigs.
 //!
-//! Decided by `Controller::alter_configs`, after this node has refused what it can refuse itself.
+//! Decided by `Controller::alter_configs`. On a broker listener this node first refuses what it can
+//! refuse itself.
 //!
 //! Kafka differs: it never answers a request that names a resource twice.
 
@@ -16,6 +17,7 @@ use crate::api_table::RequestContext;
 use crate::config_changes::{
     Answers, Change, Checked, Refused, ResourceKey, check_broker, check_changes, unknown_kind,
 };
+use crate::session::ListenerRole;
 
 const SET: i8 = 0;
 const DELETE: i8 = 1;
@@ -26,7 +28,7 @@ pub(crate) async fn handle(
 ) -> AlterConfigsResponse {
     let validate_only = request.validate_only;
     let (mut answers, forwarded) =
-        Answers::check(request.resources, key, |resource| check(ctx, resource));
+        Answers::check(ctx, request.resources, key, |resource| check(ctx, resource));
     if !forwarded.is_empty() {
         let request = AlterConfigsRequest {
             resources: forwarded,
@@ -66,6 +68,9 @@ fn key(resource: &AlterConfigsResource) -> ResourceKey {
 }
 
 fn check(ctx: &RequestContext, resource: &AlterConfigsResource) -> Result<Checked, Refused> {
+    if ctx.session.listener.role == ListenerRole::Controller {
+        return Ok(Checked::Forward);
+    }
     let sets = resource.configs.iter().map(|config| Change {
         key: &config.name,
         operation: SET,

@@ -159,8 +159,9 @@ fn entry(
             })
             .collect(),
         config_type: config.kind.map_or(0, ConfigType::wire_id),
+        // That of a logger is empty, and is told even when nobody asks.
         documentation: config
             .documentation
-            .filter(|_| request.include_documentation),
+            .filter(|text| request.include_documentation || text.is_empty()),
     }
 }

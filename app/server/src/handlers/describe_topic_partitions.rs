@@ -110,6 +110,7 @@ impl Page<'_> {
         }
     }
 
+    /// Kafka differs: the empty name fails the whole request, with UNKNOWN_SERVER_ERROR.
     fn add_missing(&mut self, name: &str) -> bool {
         if self.room == 0 {
             return self.end_at(name, 0);

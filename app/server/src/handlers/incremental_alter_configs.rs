@@ -1,8 +1,8 @@
 //! IncrementalAlterConfigs (key 44, versions 0-1, broker and controller listeners, ALTER_CONFIGS Cluster
 //! or Topic; KIP-339, 412).
 //!
-//! Decided by `Controller::incremental_alter_configs`, after this node has refused what it can refuse
-//! itself. Log levels never reach the controller.
+//! Decided by `Controller::incremental_alter_configs`. On a broker listener this node first refuses what
+//! it can refuse itself. Log levels never reach the controller.
 
 use ottla_config::AlterOp;
 use ottla_metadata::ResourceType;
@@ -16,6 +16,7 @@ use crate::config_changes::{
     Answers, Change, Checked, Refused, ResourceKey, check_broker, check_changes, check_logger_name,
     unknown_kind,
 };
+use crate::session::ListenerRole;
 
 pub(crate) async fn handle(
     ctx: &RequestContext,
@@ -23,7 +24,7 @@ pub(crate) async fn handle(
 ) -> IncrementalAlterConfigsResponse {
     let validate_only = request.validate_only;
     let (mut answers, forwarded) =
-        Answers::check(request.resources, key, |resource| check(ctx, resource));
+        Answers::check(ctx, request.resources, key, |resource| check(ctx, resource));
     if !forwarded.is_empty() && forwarded.iter().all(has_known_operations) {
         let request = IncrementalAlterConfigsRequest {
             resources: forwarded,
@@ -69,6 +70,13 @@ fn has_known_operations(resource: &AlterConfigsResource) -> bool {
 }
 
 fn check(ctx: &RequestContext, resource: &AlterConfigsResource) -> Result<Checked, Refused> {
+    let kind = ResourceType(resource.resource_type);
+    if ctx.session.listener.role == ListenerRole::Controller {
+        return match kind {
+            ResourceType::BROKER_LOGGER => check_loggers(ctx, resource),
+            _ => Ok(Checked::Forward),
+        };
+    }
     let changes: Vec<Change<'_>> = resource
         .configs
         .iter()
@@ -79,17 +87,22 @@ fn check(ctx: &RequestContext, resource: &AlterConfigsResource) -> Result<Checke
         })
         .collect();
     check_changes(&changes)?;
-    match ResourceType(resource.resource_type) {
+    match kind {
         ResourceType::BROKER => check_broker(ctx, &resource.resource_name, &changes)?,
-        ResourceType::BROKER_LOGGER => {
-            check_logger_name(ctx, &resource.resource_name)?;
-            return match broker_loggers::refusal(&resource.configs) {
-                Some((error, text)) => Err((error, Some(text))),
-                None => Ok(Checked::Done),
-            };
-        }
+        ResourceType::BROKER_LOGGER => return check_loggers(ctx, resource),
         kind if kind.is_known() => {}
         kind => return Err(unknown_kind(kind)),
     }
     Ok(Checked::Forward)
+}
+
+fn check_loggers(
+    ctx: &RequestContext,
+    resource: &AlterConfigsResource,
+) -> Result<Checked, Refused> {
+    check_logger_name(ctx, &resource.resource_name)?;
+    match broker_loggers::refusal(&resource.configs) {
+        Some((error, text)) => Err((error, Some(text))),
+        None => Ok(Checked::Done),
+    }
 }

@@ -244,7 +244,8 @@ impl Appending<'_> {
         Ok(Written {
             base: appended.base,
             log_start: appended.log_start,
-            append_time: batch.log_append_time.filter(|_| !appended.duplicate),
+            // Kafka tells the time of a batch that it had before, whatever the topic's timestamps are.
+            append_time: appended.duplicate.or(batch.log_append_time),
             waits: waits.then_some((appended.last, appended.epoch)),
         })
     }

@@ -183,7 +183,7 @@ impl Partition {
         let at = |offset: Offset, log: &Log| FoundOffset {
             offset,
             timestamp: -1,
-            epoch: log.end_of_epoch(LeaderEpoch(i32::MAX)).and(None),
+            epoch: log.epoch_of(offset),
         };
         let nothing = FoundOffset {
             offset: Offset::UNKNOWN,

@@ -169,7 +169,7 @@ impl MetadataLog {
             .append(batch)
             .map_err(|error| QuorumError::Append(error.to_string()))?;
         assert!(
-            appended.base == header.base_offset && !appended.duplicate,
+            appended.base == header.base_offset && appended.duplicate.is_none(),
             "this thread alone appends"
         );
         Ok(())

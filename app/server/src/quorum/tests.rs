@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ottla_base::{NodeId, Uuid, WallMillis};
 use ottla_config::BrokerConfig;
@@ -36,6 +37,8 @@ struct Machine {
     disk: SimDisk,
     clock: Arc<SimClock>,
     config: BTreeSet<(&'static str, String)>,
+    /// Makes the ids of every life differ.
+    lives: AtomicU64,
 }
 
 /// What the listener saw last, and whether topics were told before their answers.
@@ -62,6 +65,7 @@ impl Machine {
             disk: SimDisk::new(),
             clock: Arc::new(SimClock::new(WallMillis(1_700_000_000_000))),
             config: BTreeSet::new(),
+            lives: AtomicU64::new(0),
         }
     }
 
@@ -98,7 +102,7 @@ impl Machine {
             files: FileCache::new(Arc::clone(&disk), 64),
             disk,
             clock: Arc::clone(&self.clock) as Arc<dyn ottla_env::Clock>,
-            rng: Arc::new(SimRng::new(7)),
+            rng: Arc::new(SimRng::new(self.lives.fetch_add(1, Ordering::Relaxed))),
         })
     }
 
@@ -423,7 +427,8 @@ fn failed_flush_ends_the_quorum_and_answers_nobody() {
 fn snapshot_is_written_when_due_and_replaces_the_log() {
     let world = Machine::new()
         .with("metadata.log.max.record.bytes.between.snapshots", "2000")
-        .with("metadata.max.retention.ms", "1000");
+        .with("metadata.max.retention.ms", "1000")
+        .with("broker.session.timeout.ms", "2000000000");
     world.format();
     let mut node = world.open().unwrap();
     node.register().unwrap();

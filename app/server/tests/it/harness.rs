@@ -83,6 +83,7 @@ fn node(limits: Limits) -> Node {
         static_config: Arc::clone(&config),
         config: ArcSwap::new(Arc::clone(&config)),
         image: ArcSwap::from_pointee(MetadataImage::default()),
+        dirs: None,
         partitions: Partitions::default(),
         coordinators: Coordinators::new(
             Arc::new(SystemClock::new()),

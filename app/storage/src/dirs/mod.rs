@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use ottla_base::{BrokerEpoch, Offset, Uuid};
-use ottla_env::FileLock;
+use ottla_env::{DiskSpace, FileLock};
 use ottla_log::names::{self, PartitionDirKind};
 use parking_lot::Mutex;
 
@@ -200,6 +200,14 @@ impl LogDirs {
     #[must_use]
     pub fn path(&self, dir: DirIndex) -> &Path {
         &self.dir(dir).path
+    }
+
+    /// How full the file system of a directory is.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn space(&self, dir: DirIndex) -> io::Result<DiskSpace> {
+        self.env.disk.space(&self.dir(dir).path)
     }
 
     /// Id of a directory; `None` if it could not be read.

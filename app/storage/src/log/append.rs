@@ -2,7 +2,7 @@
 
 use std::io::IoSlice;
 
-use ottla_base::{LeaderEpoch, Offset};
+use ottla_base::{LeaderEpoch, Offset, WallMillis};
 use ottla_log::entry::EntryHeader;
 use ottla_log::producer_state::{Author, ProducerRefusal, Verdict};
 use ottla_log::roll::Incoming;
@@ -57,7 +57,7 @@ impl Log {
         Ok(Appended {
             base: header.base_offset,
             last,
-            duplicate: false,
+            duplicate: None,
         })
     }
 
@@ -119,10 +119,14 @@ impl Log {
         };
         match self.producers.check(header, marker, author) {
             Ok(Verdict::Fresh) => Ok(None),
-            Ok(Verdict::Duplicate { base, last, .. }) => Ok(Some(Appended {
+            Ok(Verdict::Duplicate {
                 base,
                 last,
-                duplicate: true,
+                timestamp,
+            }) => Ok(Some(Appended {
+                base,
+                last,
+                duplicate: Some(WallMillis(timestamp)),
             })),
             Err(refusal) => Err(refused(header, refusal)),
         }

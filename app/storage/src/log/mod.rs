@@ -104,8 +104,9 @@ pub struct Appended {
     pub base: Offset,
     /// Offset of its last record.
     pub last: Offset,
-    /// The producer sent it before: nothing was written, and the offsets are those of the first time.
-    pub duplicate: bool,
+    /// The producer sent it before, with this largest timestamp: nothing was written, and the offsets are those of the
+    /// first time.
+    pub duplicate: Option<WallMillis>,
 }
 
 /// A region of a segment file.

@@ -153,7 +153,7 @@ impl Batch {
     /// The batch is appended as new.
     pub(crate) fn push(&self, log: &mut Log) -> Appended {
         let appended = self.append(log).expect("is appended");
-        assert!(!appended.duplicate);
+        assert!(appended.duplicate.is_none());
         appended
     }
 }

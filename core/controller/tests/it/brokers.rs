@@ -313,13 +313,13 @@ fn feature_levels_that_cannot_be_are_refused_in_kafkas_words() {
     check(
         33,
         &[("metadata.version", 29, 2)],
-        "Invalid update version 29 for feature metadata.version. Refusing to perform the requested \
+        "Unsupported metadata.version downgrade from 33 to 29. Refusing to perform the requested \
          downgrade because it might delete metadata information.",
     );
     check(
         33,
         &[("metadata.version", 29, 3)],
-        "Invalid update version 29 for feature metadata.version. Unsafe metadata downgrade is not \
+        "Unsupported metadata.version downgrade from 33 to 29. Unsafe metadata downgrade is not \
          supported in this version.",
     );
     check(

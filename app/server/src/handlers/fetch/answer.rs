@@ -170,7 +170,8 @@ fn partition<'a>(
             data.error_code = refused.error.code();
             // Kafka lists no transaction for a partition that it does not find, and has no list for one that
             // it cannot read.
-            data.aborted_transactions = ask.partition.is_err().then_some(&[]);
+            let is_found = ask.partition.is_ok() || ask.is_refused;
+            data.aborted_transactions = (!is_found).then_some(&[]);
             if let Some((leader, epoch)) = refused.leader
                 && version >= DIVERGING_FROM
             {

@@ -32,6 +32,8 @@ pub(super) struct Ask {
     pub(super) max_bytes: u32,
     /// The partition's place in the fetch session.
     pub(super) slot: u32,
+    /// Whether the partition is here, but not for this reader.
+    pub(super) is_refused: bool,
 }
 
 impl Ask {
@@ -40,6 +42,7 @@ impl Ask {
         if let Ok(partition) = &self.partition {
             self.name = Some(Arc::clone(&partition.topic));
             self.partition = Err(Refused::from(ErrorCode::NotLeaderOrFollower));
+            self.is_refused = true;
         }
     }
 }

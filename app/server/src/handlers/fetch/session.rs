@@ -195,6 +195,7 @@ fn ask(
         },
         max_bytes: u32::try_from(interest.max_bytes).unwrap_or(0),
         slot,
+        is_refused: false,
     }
 }
 
