@@ -8,6 +8,8 @@
 mod keeper;
 mod loader;
 mod shard;
+#[cfg(test)]
+mod tests;
 mod waiting;
 
 use std::collections::BTreeMap;

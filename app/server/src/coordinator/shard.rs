@@ -304,6 +304,12 @@ impl Shard {
         matches!(self.lock().phase, Phase::Loading)
     }
 
+    /// How many requests the machine keeps.
+    #[cfg(test)]
+    pub(super) fn kept(&self) -> usize {
+        self.lock().kept.len()
+    }
+
     /// Does what time asks for.
     pub(super) fn on_alarm(&self) {
         let mut state = self.lock();
