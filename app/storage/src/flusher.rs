@@ -22,6 +22,7 @@ use parking_lot::{Condvar, Mutex};
 use crate::dirs::{DirIndex, LogDirs};
 use crate::env::StorageEnv;
 use crate::error::StorageError;
+use crate::flush_batch::FlushBatch;
 
 /// What has to be made durable so that all below `upto` is.
 #[derive(Debug)]
@@ -65,8 +66,7 @@ struct Round {
     items: Vec<Arc<dyn Flushable>>,
     /// Place in `items` and end of what is durable after the round.
     ends: Vec<(usize, Offset)>,
-    files: Vec<Arc<dyn DiskFile>>,
-    dirs: Vec<PathBuf>,
+    batch: FlushBatch,
 }
 
 /// The flusher of one directory, without its thread.
@@ -142,21 +142,17 @@ impl DirFlusher {
     }
 
     fn flush(&self, round: &mut Round) {
-        let Round {
-            items,
-            ends,
-            files,
-            dirs,
-        } = round;
+        let Round { items, ends, batch } = round;
         for (index, item) in items.iter().enumerate() {
             if let Some(work) = item.flush_work() {
-                files.extend(work.files);
-                dirs.extend(work.dirs);
-                ends.push((index, work.upto));
+                ends.push((index, batch.add(work)));
             }
         }
         if !ends.is_empty() {
-            let done = self.sync(files, dirs);
+            let path = self.dirs.path(self.dir);
+            let done = batch
+                .flush(&*self.env.disk)
+                .map_err(|error| StorageError::io("flushing", path, error));
             for (item, upto) in ends
                 .iter()
                 .filter_map(|(index, upto)| Some((items.get(*index)?, *upto)))
@@ -173,25 +169,6 @@ impl DirFlusher {
         }
         items.clear();
         ends.clear();
-        files.clear();
-        dirs.clear();
-    }
-
-    fn sync(
-        &self,
-        files: &[Arc<dyn DiskFile>],
-        dirs: &mut Vec<PathBuf>,
-    ) -> Result<(), StorageError> {
-        let disk = &*self.env.disk;
-        let path = || self.dirs.path(self.dir);
-        if !files.is_empty() {
-            disk.sync_files(files)
-                .map_err(|error| StorageError::io("flushing", path(), error))?;
-        }
-        dirs.sort_unstable();
-        dirs.dedup();
-        disk.sync_dirs(dirs)
-            .map_err(|error| StorageError::io("flushing directories", path(), error))
     }
 
     /// Sleeps until something is queued or due; `false` when there is nothing more to do.

@@ -8,6 +8,7 @@ mod checkpoints;
 mod dirs;
 mod env;
 mod error;
+mod flush_batch;
 mod flusher;
 pub mod format;
 mod loader;

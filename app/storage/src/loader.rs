@@ -19,12 +19,15 @@ use thiserror::Error;
 use crate::checkpoints::OffsetFile;
 use crate::dirs::{DirIndex, LogDir, LogDirs, METADATA_LOG_DIR};
 use crate::error::StorageError;
+use crate::flush_batch::FlushBatch;
 use crate::log::{Log, OpenHints, Opened};
 
 /// Longest `partition.metadata` that is read; a written one has 43 bytes.
 const PARTITION_METADATA_MAX_BYTES: u64 = 4096;
 /// Directory that Kafka keeps for tiered storage.
 const REMOTE_INDEX_CACHE: &str = "remote-log-index-cache";
+/// Logs that one thread flushes by one call.
+const BATCH_LOGS: usize = 128;
 /// How often progress is told.
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 
@@ -211,7 +214,9 @@ impl LogDirs {
         Ok(jobs)
     }
 
-    /// Opens logs of a directory until none is left or the directory fails.
+    /// Opens logs of a directory until none is left or the directory fails. What recovery found is flushed,
+    /// for some logs at a time, before anybody gets them: some of it may have been acknowledged, and the end of
+    /// a log must not seem to go back until a first flush.
     fn work(
         &self,
         jobs: &Jobs<'_>,
@@ -219,29 +224,45 @@ impl LogDirs {
         wanted: &WantedFn<'_>,
         on_log: &OnLogFn<'_>,
     ) {
-        while jobs.home.is_online() {
-            let index = jobs.next.fetch_add(1, Ordering::Relaxed);
-            let Some(job) = jobs.jobs.get(index) else {
-                return;
-            };
-            match self.open_log(jobs, job, wanted) {
-                Ok(Some(loaded)) => {
-                    let opened = loaded.opened;
-                    jobs.home.partitions.fetch_add(1, Ordering::Relaxed);
-                    on_log(loaded);
-                    progress.opened(opened);
+        let (mut batch, mut waiting) = (FlushBatch::default(), Vec::new());
+        let mut more = true;
+        while more && jobs.home.is_online() {
+            let job = jobs.jobs.get(jobs.next.fetch_add(1, Ordering::Relaxed));
+            more = job.is_some();
+            match job.map(|job| (job, self.open_log(jobs, job, wanted))) {
+                Some((_, Ok(Some(mut loaded)))) => {
+                    progress.opened(loaded.opened);
+                    let upto = loaded.log.flush_work().map(|work| batch.add(work));
+                    waiting.push((loaded, upto));
                 }
-                Ok(None) => {
+                Some((job, Ok(None))) => {
                     job.stray.store(true, Ordering::Relaxed);
                     progress.strays.fetch_add(1, Ordering::Relaxed);
+                    progress.done.fetch_add(1, Ordering::Relaxed);
                 }
                 // Without the log nobody may take the partition for an empty one.
-                Err(error) => {
+                Some((_, Err(error))) => {
                     self.take_offline(jobs.dir, &error);
                     return;
                 }
+                None => {}
             }
-            progress.done.fetch_add(1, Ordering::Relaxed);
+            if !more || waiting.len() >= BATCH_LOGS {
+                if let Err(error) = batch.flush(&*self.env().disk) {
+                    let error = StorageError::io("flushing recovered logs", &jobs.home.path, error);
+                    self.take_offline(jobs.dir, &error);
+                    return;
+                }
+                let count = waiting.len();
+                for (mut loaded, upto) in waiting.drain(..) {
+                    if let Some(upto) = upto {
+                        loaded.log.flushed(upto);
+                    }
+                    on_log(loaded);
+                }
+                jobs.home.partitions.fetch_add(count, Ordering::Relaxed);
+                progress.done.fetch_add(count, Ordering::Relaxed);
+            }
             progress.tell(self.env().clock.mono());
         }
     }

@@ -1,17 +1,17 @@
 //! The end of a clean shutdown.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use ottla_base::BrokerEpoch;
-use ottla_env::{Disk, DiskFile, run_threads};
+use ottla_env::{Disk, run_threads};
 use parking_lot::Mutex;
 
 use super::{DirIndex, LogDirs, Which, open};
-use crate::background::{Closed, LogOffsets, Maintained};
+use crate::background::{LogOffsets, Maintained};
 use crate::checkpoints::write_clean_mark;
 use crate::error::StorageError;
+use crate::flush_batch::FlushBatch;
 
 /// Logs that one thread flushes by one call; each has some five files open until then.
 const BATCH_LOGS: usize = 128;
@@ -111,18 +111,21 @@ impl Home {
 
     /// Closes logs until none is left, some at a time.
     fn close_logs(&self, disk: &dyn Disk) {
-        let mut batch = Batch::default();
+        let (mut batch, mut ends) = (FlushBatch::default(), Vec::new());
         while let Some((index, partition)) = self.take() {
             match partition.close() {
-                Ok(Some(closed)) => batch.add(index, closed),
+                Ok(Some(closed)) => {
+                    ends.push((index, closed.offsets));
+                    closed.work.map(|work| batch.add(work));
+                }
                 Ok(None) => {}
                 Err(error) => self.fail(&**partition, &error),
             }
-            if batch.ends.len() >= BATCH_LOGS {
-                self.flush(disk, &mut batch);
+            if ends.len() >= BATCH_LOGS {
+                self.flush(disk, &mut batch, &mut ends);
             }
         }
-        self.flush(disk, &mut batch);
+        self.flush(disk, &mut batch, &mut ends);
     }
 
     fn take(&self) -> Option<(usize, &Arc<dyn Maintained>)> {
@@ -131,22 +134,15 @@ impl Home {
     }
 
     /// Flushes the logs of a batch with one call, and only then counts them as closed.
-    fn flush(&self, disk: &dyn Disk, batch: &mut Batch) {
-        batch.dirs.sort_unstable();
-        batch.dirs.dedup();
-        let flushed = if batch.files.is_empty() {
-            Ok(())
-        } else {
-            disk.sync_files(&batch.files)
-        };
-        match flushed.and_then(|()| disk.sync_dirs(&batch.dirs)) {
-            Ok(()) => self.ends.lock().append(&mut batch.ends),
+    fn flush(&self, disk: &dyn Disk, batch: &mut FlushBatch, ends: &mut Vec<(usize, LogOffsets)>) {
+        match batch.flush(disk) {
+            Ok(()) => self.ends.lock().append(ends),
             Err(error) => {
                 tracing::error!(%error, "closed logs cannot be flushed");
                 self.failed.store(true, Ordering::Relaxed);
+                ends.clear();
             }
         }
-        *batch = Batch::default();
     }
 
     fn fail(&self, partition: &dyn Maintained, error: &StorageError) {
@@ -157,23 +153,5 @@ impl Home {
             "a log cannot be closed"
         );
         self.failed.store(true, Ordering::Relaxed);
-    }
-}
-
-/// Logs that are flushed together.
-#[derive(Default)]
-struct Batch {
-    ends: Vec<(usize, LogOffsets)>,
-    files: Vec<Arc<dyn DiskFile>>,
-    dirs: Vec<PathBuf>,
-}
-
-impl Batch {
-    fn add(&mut self, index: usize, closed: Closed) {
-        self.ends.push((index, closed.offsets));
-        if let Some(work) = closed.work {
-            self.files.extend(work.files);
-            self.dirs.extend(work.dirs);
-        }
     }
 }

@@ -27,8 +27,7 @@ const TEMPORARY: &str = ".tmp";
 
 impl Log {
     /// Opens what the directory `path` holds: finishes what a cleaner or a removal left, reads where the log ends, and
-    /// checks every batch above the recovery point unless it was closed in order. What it had to
-    /// check is flushed then.
+    /// checks every batch above the recovery point unless it was closed in order. Does not flush.
     ///
     /// # Errors
     /// The disk's. A damaged tail is no error: it is cut off.
@@ -82,11 +81,6 @@ impl Log {
             if segment.is_some_and(|(base, size)| size > 0 && was_missing(base)) {
                 log.rebuild_indexes(at)?;
             }
-        }
-        if log.flushed < log.end {
-            // Some of it may have been acknowledged. Were the log end there before it counts as flushed, the high
-            // watermark would seem to go back for a moment, and a reader at its end would be out of range.
-            log.flush_all()?;
         }
         log.segments.iter_mut().for_each(Segment::rest);
         Ok((log, opened))
