@@ -8,12 +8,12 @@
 //! Whatever can be refused is refused before anything is served. The way back is in `running.rs`.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::RecvError;
 
 use arc_swap::ArcSwap;
-use ottla_config::{BrokerConfig, Listener};
+use ottla_config::{BrokerConfig, Listener, META_PROPERTIES_FILE};
 use ottla_disk::{FileCache, OsDisk, raise_open_files};
 use ottla_env::{Disk, OsRng, SystemClock};
 use ottla_net::{ConnectionCounter, ConnectionLimits, host_name};
@@ -100,23 +100,15 @@ pub fn start(config: BrokerConfig, options: StartOptions) -> Result<RunningNode,
     let open_files = raise_open_files();
     let storage = storage_env(&config);
     let begun = storage.clock.mono();
+    // A port that is taken must not leave a directory that was formatted for nothing; otherwise the lock on
+    // the directories says more than the port that the other node has as well.
+    let is_new = options.auto_format && !is_formatted(&*storage.disk, &config);
+    let early = is_new.then(|| bind_all(&config)).transpose()?;
     if options.auto_format {
-        let world = World {
-            disk: &*storage.disk,
-            clock: &*storage.clock,
-            rng: &*storage.rng,
-        };
-        format_if_new(world, &config, &mut |line| {
-            // Which records a new cluster begins with is nothing for a first look.
-            if line.starts_with("Formatting") {
-                tracing::info!("{line}");
-            } else {
-                tracing::debug!("{line}");
-            }
-        })?;
+        format(&storage, &config)?;
     }
     let dirs = Arc::new(open_dirs(&storage, &config)?);
-    let listeners = bind_all(&config)?;
+    let listeners = early.map_or_else(|| bind_all(&config), Ok)?;
     let (handle, inbox) = quorum::channel();
     let quorum = Quorum::open(QuorumSetup {
         env: Arc::clone(&storage),
@@ -199,6 +191,28 @@ fn storage_env(config: &BrokerConfig) -> Arc<StorageEnv> {
         clock: Arc::new(SystemClock::new()),
         rng: Arc::new(OsRng),
     })
+}
+
+fn is_formatted(disk: &dyn Disk, config: &BrokerConfig) -> bool {
+    let file = Path::new(config.metadata_log_dir()).join(META_PROPERTIES_FILE);
+    disk.stat(&file).is_ok()
+}
+
+fn format(storage: &StorageEnv, config: &BrokerConfig) -> Result<(), FormatError> {
+    let world = World {
+        disk: &*storage.disk,
+        clock: &*storage.clock,
+        rng: &*storage.rng,
+    };
+    format_if_new(world, config, &mut |line| {
+        // Which records a new cluster begins with is nothing for a first look.
+        if line.starts_with("Formatting") {
+            tracing::info!("{line}");
+        } else {
+            tracing::debug!("{line}");
+        }
+    })?;
+    Ok(())
 }
 
 fn open_dirs(env: &Arc<StorageEnv>, config: &BrokerConfig) -> Result<LogDirs, OpenDirsError> {

@@ -86,6 +86,13 @@ impl Round {
         self.now
     }
 
+    /// A round that is empty begins now.
+    pub(crate) fn begin(&mut self, now: WallMillis) {
+        if self.batch.is_empty() {
+            self.now = now;
+        }
+    }
+
     /// Offset that the next record gets.
     pub(crate) fn next_offset(&self) -> Offset {
         self.batch.next_offset()

@@ -118,6 +118,9 @@ impl Quorum {
 
     /// Everything that is queued or due, with one flush.
     pub(super) fn round(&mut self, first: Option<Job>) -> Result<Next, QuorumError> {
+        if let Some(round) = &mut self.round {
+            round.begin(self.env.clock.wall());
+        }
         let mut next = Next::GoOn;
         let mut job = first;
         while let Some(taken) = job {
@@ -247,8 +250,7 @@ impl Quorum {
         self.raft.on_flushed(flushed, &mut effects);
         self.carry_out(effects)?;
         if let Some(round) = &mut self.round {
-            let now = self.env.clock.wall();
-            *round = Round::new(&self.log, self.raft.epoch(), now);
+            *round = Round::new(&self.log, self.raft.epoch(), round.now());
         }
         self.answer();
         Ok(())
