@@ -95,3 +95,107 @@ impl<'a> ListenerView<'a> {
 pub(crate) fn wire_ids(nodes: &[NodeId]) -> Vec<i32> {
     nodes.iter().map(|node| node.0).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use ottla_base::Uuid;
+    use ottla_metadata::MetadataRecord;
+    use ottla_protocol::messages::register_broker_record::BrokerEndpoint;
+    use ottla_protocol::messages::{PartitionRecord, RegisterBrokerRecord, TopicRecord};
+
+    use super::*;
+
+    const TOPIC: Uuid = Uuid([7; 16]);
+    const DIRECTORY: Uuid = Uuid([9; 16]);
+
+    fn broker(id: i32, fenced: bool, listeners: &[&str]) -> MetadataRecord {
+        let endpoint = |name: &&str| BrokerEndpoint {
+            name: (*name).to_owned(),
+            host: format!("host{id}"),
+            port: 9092,
+            ..BrokerEndpoint::default()
+        };
+        MetadataRecord::from(RegisterBrokerRecord {
+            broker_id: id,
+            fenced,
+            end_points: listeners.iter().map(endpoint).collect(),
+            log_dirs: vec![DIRECTORY],
+            ..RegisterBrokerRecord::default()
+        })
+    }
+
+    /// Broker 1 is well, 2 is fenced, 3 is on another listener, 4 has lost the directory, 5 is unknown.
+    fn image(leader: i32) -> MetadataImage {
+        let partition = PartitionRecord {
+            partition_id: 0,
+            topic_id: TOPIC,
+            leader,
+            replicas: vec![1, 2, 3, 4, 5],
+            isr: vec![1],
+            directories: [DIRECTORY, DIRECTORY, DIRECTORY, Uuid([3; 16]), DIRECTORY].into(),
+            ..PartitionRecord::default()
+        };
+        let topic = TopicRecord {
+            name: "t".to_owned(),
+            topic_id: TOPIC,
+            ..TopicRecord::default()
+        };
+        let mut image = MetadataImage::default();
+        for record in [
+            broker(1, false, &["OUT", "IN"]),
+            broker(2, true, &["OUT"]),
+            broker(3, false, &["IN"]),
+            broker(4, false, &["OUT"]),
+            topic.into(),
+            partition.into(),
+        ] {
+            image.apply(&record).unwrap();
+        }
+        image
+    }
+
+    #[test]
+    fn brokers_are_those_that_serve_on_the_listener() {
+        let image = image(1);
+        let ids = |listener| {
+            let view = ListenerView {
+                image: &image,
+                listener,
+            };
+            let brokers = view.brokers();
+            brokers.map(|(broker, _)| broker.id.0).collect::<Vec<_>>()
+        };
+        assert_eq!(ids("OUT"), [1, 4]);
+        assert_eq!(ids("IN"), [1, 3]);
+        assert_eq!(ids("NONE"), [0; 0]);
+    }
+
+    #[test]
+    fn leaders_and_replicas_are_seen_from_the_listener() {
+        let check = |leader, listener, seen: Result<i32, ErrorCode>, offline: &[i32]| {
+            let image = image(leader);
+            let view = ListenerView {
+                image: &image,
+                listener,
+            };
+            let topic = image.topics.by_name("t").unwrap();
+            let found = view.partition(topic.partition(0).unwrap());
+            let error = found.no_leader.map(NoLeader::code);
+            assert_eq!(
+                (found.leader.0, error),
+                match seen {
+                    Ok(leader) => (leader, None),
+                    Err(error) => (-1, Some(error)),
+                }
+            );
+            assert_eq!(found.offline, offline, "{leader} {listener}");
+        };
+        check(1, "OUT", Ok(1), &[2, 3, 4, 5]);
+        check(1, "IN", Ok(1), &[2, 4, 5]);
+        check(2, "OUT", Err(ErrorCode::ListenerNotFound), &[2, 3, 4, 5]);
+        check(3, "OUT", Err(ErrorCode::ListenerNotFound), &[2, 3, 4, 5]);
+        check(4, "OUT", Ok(4), &[2, 3, 4, 5]);
+        check(5, "OUT", Err(ErrorCode::LeaderNotAvailable), &[2, 3, 4, 5]);
+        check(-1, "OUT", Err(ErrorCode::LeaderNotAvailable), &[2, 3, 4, 5]);
+    }
+}
