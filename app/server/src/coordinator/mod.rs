@@ -22,6 +22,7 @@ use ottla_coordinator::partition_for;
 use ottla_env::Clock;
 use ottla_group::GroupError;
 use ottla_metadata::MetadataImage;
+use ottla_records::codec::Compression;
 use parking_lot::Mutex;
 
 use crate::internal_topics::CONSUMER_OFFSETS;
@@ -44,10 +45,14 @@ impl Coordinators {
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, settings: Arc<GroupSettings>) -> Self {
         let keeper = Keeper::new(Arc::clone(&clock), &settings);
+        // The configuration was checked when it was read.
+        let codec = u8::try_from(settings.offsets_topic_compression_codec);
+        let codec = codec.ok().and_then(Compression::from_id);
         Self {
             env: Arc::new(ShardEnv {
                 clock,
                 settings,
+                codec: codec.unwrap_or_default(),
                 keeper,
             }),
             shards: ArcSwap::default(),

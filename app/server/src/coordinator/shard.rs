@@ -19,6 +19,7 @@ use ottla_group::{
     Continuation, GroupCoordinator, GroupEffects, GroupError, GroupRecord, GroupReply, Now,
 };
 use ottla_records::BatchBuilder;
+use ottla_records::codec::{Compression, Levels};
 use ottla_storage::AppendError;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
@@ -41,6 +42,8 @@ const SMALL_BATCH_BYTES: usize = 64 << 10;
 pub(super) struct ShardEnv {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) settings: Arc<GroupSettings>,
+    /// `offsets.topic.compression.codec`.
+    pub(super) codec: Compression,
     pub(super) keeper: Arc<Keeper>,
 }
 
@@ -428,7 +431,7 @@ impl Shard {
         let mut rest = fx.records.as_slice();
         while !rest.is_empty() {
             let max = self.max_batch_bytes(rest.len());
-            let (batch, count) = state.build(rest, max, fx.divisible, now)?;
+            let (batch, count) = state.build(rest, (max, fx.divisible), self.env.codec, now)?;
             let appended = self
                 .partition
                 .append_records(&batch, now.wall)
@@ -589,16 +592,14 @@ impl State {
     fn build(
         &mut self,
         records: &[GroupRecord],
-        max_bytes: usize,
-        divisible: bool,
+        (max_bytes, divisible): (usize, bool),
+        codec: Compression,
         now: Now,
     ) -> Result<(BatchBuilder, usize), GroupError> {
         // Apache Kafka's coordinators write a base sequence of 0 where other writers put -1.
-        let mut batch = BatchBuilder::new(Offset::ZERO).producer(
-            ProducerId::NONE,
-            ProducerEpoch::NONE,
-            Sequence(0),
-        );
+        let mut batch = BatchBuilder::new(Offset::ZERO)
+            .producer(ProducerId::NONE, ProducerEpoch::NONE, Sequence(0))
+            .compression(codec, Levels::default());
         let mut count = 0;
         for record in records {
             let has_value = record

@@ -28,7 +28,6 @@ const GROUP: &str = "g";
 
 struct World {
     clock: Arc<SimClock>,
-    config: BrokerConfig,
     partition: Arc<Partition>,
     coordinators: Coordinators,
     epoch: i32,
@@ -76,7 +75,6 @@ impl World {
         let coordinators = coordinators(&clock, &config);
         Self {
             clock,
-            config,
             partition,
             coordinators,
             epoch: 0,
@@ -330,9 +328,9 @@ fn what_is_not_committed_in_time_is_not_available() {
     assert_eq!(told, Err(GroupError::NotAvailable));
 }
 
-#[test]
-fn batches_are_those_that_kafka_writes() {
-    let mut world = World::new(&[]);
+/// The first batch of the log after one commit.
+fn first_batch(texts: &[(&str, &str)]) -> Vec<u8> {
+    let mut world = World::new(texts);
     world.elect(&[1]);
     run_local(async {
         let shard = world.loaded().await;
@@ -341,7 +339,12 @@ fn batches_are_those_that_kafka_writes() {
     })
     .expect("a runtime");
     let read = world.partition.read_committed_bytes(Offset::ZERO, 1_000);
-    let bytes = read.expect("led").expect("not empty");
+    read.expect("led").expect("not empty")
+}
+
+#[test]
+fn batches_are_those_that_kafka_writes() {
+    let bytes = first_batch(&[]);
     let batch = Batches::new(&bytes).next().expect("one");
     let header = batch.header();
     // No producer, and yet a sequence of 0: that is how Apache Kafka's coordinators write.
@@ -350,6 +353,13 @@ fn batches_are_those_that_kafka_writes() {
     assert_eq!(header.partition_leader_epoch, LeaderEpoch(1));
     assert_eq!(header.base_timestamp, WallMillis(1_700_000_000_000));
     assert_eq!(header.attributes.0, 0);
+}
+
+#[test]
+fn batches_are_compressed_as_configured() {
+    let bytes = first_batch(&[("offsets.topic.compression.codec", "4")]);
+    let batch = Batches::new(&bytes).next().expect("one");
+    assert_eq!(batch.compression(), Some(Compression::Zstd));
 }
 
 #[test]

@@ -20,7 +20,7 @@ config_table! {
 
     /// Codec number of the batches that the group coordinator writes.
     "offsets.topic.compression.codec" => offsets_topic_compression_codec: i32
-        [Int = "0", Any, High, ReadOnly, Accepted];
+        [Int = "0", Any, High, ReadOnly, Served];
 
     /// Bytes read at a time while a coordinator loads its partition.
     "offsets.load.buffer.size" => offsets_load_buffer_size: i32

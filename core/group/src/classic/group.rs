@@ -331,8 +331,10 @@ impl ClassicGroup {
         timeouts.max().unwrap_or(0)
     }
 
-    /// Counts a generation on. Kafka's counter would become negative, which means "no generation" in a
-    /// commit; this one begins anew at 1.
+    /// Counts a generation on.
+    ///
+    /// Kafka differs: its counter becomes negative after `i32::MAX`, which in a commit means "no
+    /// generation"; this one begins anew at 1.
     pub(crate) fn begin_generation(&mut self, at: WallMillis) {
         self.generation = self.generation.checked_add(1).unwrap_or(1).max(1);
         self.pending_sync.clear();

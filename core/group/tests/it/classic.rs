@@ -1,7 +1,10 @@
 //! Rules of the classic protocol, each by what members are answered.
 
-use ottla_group::GroupError;
+use ottla_base::Offset;
+use ottla_coordinator::PutRecord as _;
+use ottla_group::{GroupError, GroupRecord};
 use ottla_protocol::ErrorCode;
+use ottla_protocol::messages::GroupMetadataValue;
 use ottla_protocol::messages::sync_group_request::SyncGroupRequest;
 
 use crate::bench::{Bench, DELAY_MS, GROUP, Join, REBALANCE_MS, SESSION_MS};
@@ -522,4 +525,29 @@ fn restored_members_live_for_another_session() {
     assert_eq!(bench.state(), "Stable");
     bench.pass(1);
     assert_eq!(bench.state(), "Empty");
+}
+
+#[test]
+fn generation_after_the_last_is_the_first() {
+    for last in [i32::MAX, i32::MIN, -1] {
+        let mut bench = Bench::new();
+        let record = GroupRecord::ClassicGroup {
+            group: GROUP.into(),
+            value: Some(GroupMetadataValue {
+                protocol_type: "consumer".to_owned(),
+                generation: last,
+                ..GroupMetadataValue::default()
+            }),
+        };
+        let record = record.to_record().expect("fits its schema");
+        let loaded = bench.machine.load(
+            Offset::ZERO,
+            None,
+            Some(&record.key),
+            record.value.as_deref(),
+        );
+        assert_eq!(loaded, Ok(None));
+        let (_, ticket) = bench.join_new();
+        assert_eq!(bench.joined(ticket).generation_id, 1, "after {last}");
+    }
 }
