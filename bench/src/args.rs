@@ -25,7 +25,7 @@ usage: ottla-bench [WORKLOAD...] [OPTION...]     every workload if none is named
   --free             do not pin server and load generator to a core each
   --seconds S        length of a measured window (5)
   --warm-up S        longest warm-up of a workload (20)
-  --nice N           priority of server and load generator, -20 to 19 (0)
+  --megabytes N      bytes that a measured window may write (1200)
   --attempts N       runs of a workload until no other process disturbs it (3)
   --work DIR         where servers keep their data (target/bench/work)
   --out DIR          where results go (target/bench)";
@@ -58,8 +58,6 @@ pub(crate) struct Plan {
     pub(crate) effort: Effort,
     /// Runs of a workload until it is not disturbed.
     pub(crate) attempts: usize,
-    /// Priority, as in nice(1).
-    pub(crate) nice: i32,
     /// Where servers keep their data.
     pub(crate) work: PathBuf,
     /// Where results go.
@@ -79,7 +77,7 @@ struct Raw {
     seconds: Option<f64>,
     warm_up: Option<f64>,
     attempts: Option<usize>,
-    nice: Option<i32>,
+    megabytes: Option<u64>,
     work: Option<PathBuf>,
     out: Option<PathBuf>,
 }
@@ -104,7 +102,7 @@ fn read(arguments: impl Iterator<Item = String>) -> Result<Raw> {
             "--seconds" => raw.seconds = Some(value()?.parse().context("--seconds")?),
             "--warm-up" => raw.warm_up = Some(value()?.parse().context("--warm-up")?),
             "--attempts" => raw.attempts = Some(value()?.parse().context("--attempts")?),
-            "--nice" => raw.nice = Some(value()?.parse().context("--nice")?),
+            "--megabytes" => raw.megabytes = Some(value()?.parse().context("--megabytes")?),
             "--work" => raw.work = Some(value()?.into()),
             "--out" => raw.out = Some(value()?.into()),
             "-h" | "--help" => raw.words.push("help".to_owned()),
@@ -153,6 +151,9 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Command> 
     if let Some(seconds) = raw.warm_up {
         effort.warm_up = Duration::try_from_secs_f64(seconds).context("--warm-up")?;
     }
+    if let Some(megabytes) = raw.megabytes {
+        effort.bytes_max = megabytes << 20;
+    }
     Ok(Command::Run(Box::new(Plan {
         workloads,
         sides: sides(&raw, smoke)?,
@@ -164,7 +165,6 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Command> 
         },
         effort,
         attempts: raw.attempts.unwrap_or(if smoke { 1 } else { 3 }).max(1),
-        nice: raw.nice.unwrap_or(0),
         work: raw.work.unwrap_or_else(|| out.join("work")),
         out,
     })))

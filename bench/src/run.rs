@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::args::Plan;
-use crate::host::{Machine, pin_client, set_nice, warm_page_cache};
+use crate::host::{Machine, pin_client, warm_page_cache};
 use crate::result::RunResult;
 use crate::servers::{Durability, Running, Side, Start, prepare};
 use crate::workloads::{Metrics, Needs, Stage, Target, Workload};
@@ -24,6 +24,17 @@ struct Runner<'a> {
     about: Value,
     lines: File,
     runs: Vec<RunResult>,
+}
+
+/// How the kernel schedules this process, and the servers that it starts.
+fn scheduling() -> &'static str {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let behind = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    // The 41st field; two of them stand before the parenthesis.
+    match behind.split_ascii_whitespace().nth(38) {
+        Some("1" | "2") => "real-time",
+        _ => "ordinary",
+    }
 }
 
 /// What is measured, where: the same in each line.
@@ -42,7 +53,7 @@ fn about(plan: &Plan) -> Value {
         "revision": git(&["rev-parse", "--short=12", "HEAD"]) + if dirty { "+changes" } else { "" },
         "unix_time": seconds,
         "placement": plan.placement.name(),
-        "nice": plan.nice,
+        "scheduling": scheduling(),
         "window_s": plan.effort.window.as_secs_f64(),
         "warm_up_s": plan.effort.warm_up.as_secs_f64(),
         "machine": Machine::read().json(),
@@ -60,7 +71,6 @@ pub(crate) fn run(plan: &Plan) -> Result<(PathBuf, Vec<RunResult>)> {
     fs::create_dir_all(&plan.work)?;
     let path = plan.out.join(format!("runs-{stamp}.jsonl"));
     let lines = File::create(&path).with_context(|| path.display().to_string())?;
-    set_nice(plan.nice)?;
     pin_client(plan.placement)?;
     warm_page_cache(&plan.work, plan.effort.bytes_max * 2)?;
     let mut runner = Runner {

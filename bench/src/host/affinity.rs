@@ -3,7 +3,6 @@
 use std::process::{Child, Command};
 
 use anyhow::{Context, Result};
-use rustix::process::{getpriority_process, setpriority_process};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// Core of the server when pinned.
@@ -44,18 +43,6 @@ pub(crate) fn pin_client(placement: Placement) -> Result<()> {
     if placement == Placement::Pinned {
         sched_setaffinity(None, &one(CLIENT_CORE))
             .context("pin the load generator to the second core")?;
-    }
-    Ok(())
-}
-
-/// Runs this process, and the servers that it starts, before others: `nice` is -20 to 19 as in nice(1). For machines
-/// that cannot be left alone; both sides get the same.
-///
-/// # Errors
-/// If this user may not.
-pub(crate) fn set_nice(nice: i32) -> Result<()> {
-    if getpriority_process(None)? != nice {
-        setpriority_process(None, nice).context("--nice below 0 needs root")?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ mod machine;
 mod memory;
 mod process;
 
-pub(crate) use affinity::{Placement, pin_client, set_nice, spawn_server};
+pub(crate) use affinity::{Placement, pin_client, spawn_server};
 pub(crate) use cpu::{Snapshot, Spent};
 pub(crate) use machine::Machine;
 pub(crate) use memory::warm_page_cache;

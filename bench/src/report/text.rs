@@ -139,7 +139,7 @@ pub(crate) fn document(report: &Report) -> String {
     format!(
         "# Results\n\n\
          Written by `cargo xtask bench`; how it is measured stands in [README.md](README.md). {} runs in {} pairs, {}.\n\
-         Revision {}, placement {}, windows of {} s. {} cores of {}, {} MiB, Linux {}.\n\n\
+         Revision {}, placement {}, {} scheduling, windows of {} s. {} cores of {}, {} MiB, Linux {}.\n\n\
          Median [smallest..largest]. A ratio above 1 means that Ottla is better; it is taken within a pair. A run counts as\n\
          disturbed if other processes took more than {} cores meanwhile: its latencies then say little, its CPU is too high.\n\n{}",
         report.runs.len(),
@@ -147,6 +147,7 @@ pub(crate) fn document(report: &Report) -> String {
         versions.join(" and "),
         word("revision"),
         word("placement"),
+        word("scheduling"),
         word("window_s"),
         machine("cores"),
         machine("processor"),
