@@ -10,9 +10,9 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::args::Plan;
-use crate::host::{Machine, pin_client, warm_page_cache};
+use crate::host::{Machine, pin_client};
 use crate::result::RunResult;
-use crate::servers::{Durability, Running, Side, Start, prepare};
+use crate::servers::{Durability, Running, Side, Start, prepare, retire};
 use crate::workloads::{Metrics, Needs, Stage, Target, Workload};
 
 /// Rest between two workloads, so that the work one left behind is done.
@@ -68,11 +68,13 @@ pub(crate) fn run(plan: &Plan) -> Result<(PathBuf, Vec<RunResult>)> {
     let about = about(plan);
     let stamp = about["unix_time"].as_u64().unwrap_or(0);
     fs::create_dir_all(&plan.out)?;
+    if plan.work.exists() {
+        fs::remove_dir_all(&plan.work)?;
+    }
     fs::create_dir_all(&plan.work)?;
     let path = plan.out.join(format!("runs-{stamp}.jsonl"));
     let lines = File::create(&path).with_context(|| path.display().to_string())?;
     pin_client(plan.placement)?;
-    warm_page_cache(&plan.work, plan.effort.bytes_max * 2)?;
     let mut runner = Runner {
         plan,
         about,
@@ -115,10 +117,7 @@ impl Runner<'_> {
             )?;
             self.rest();
         }
-        if home.exists() {
-            fs::remove_dir_all(&home)?;
-        }
-        Ok(())
+        retire(&home)
     }
 
     /// The workloads that share one server of a durability.
@@ -150,6 +149,7 @@ impl Runner<'_> {
                 continue;
             };
             let target = Target {
+                work: &plan.work,
                 address: running.address,
                 pid: running.pid(),
                 is_native: side.is_native(),
@@ -172,7 +172,7 @@ impl Runner<'_> {
     }
 
     /// Runs a workload until no other process disturbs it, or takes the quietest of the attempts.
-    fn undisturbed(&self, workload: &Workload, target: &Target) -> Result<Metrics> {
+    fn undisturbed(&self, workload: &Workload, target: &Target<'_>) -> Result<Metrics> {
         let foreign = |metrics: &Metrics| metrics.0.get("foreign_cores").copied().unwrap_or(0.0);
         let mut best: Option<Metrics> = None;
         for _ in 0..self.plan.attempts {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-pub(crate) use running::{Running, Start, prepare};
+pub(crate) use running::{Running, Start, prepare, retire};
 
 /// A server that can be started: one side of a comparison.
 #[derive(Debug, Clone)]

@@ -20,6 +20,9 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 /// Pause between two tries to get an answer.
 const POLL: Duration = Duration::from_micros(500);
 
+/// Files of a used home up to this stay as they are.
+const KEPT_BYTES_MAX: u64 = 16 << 10;
+
 /// How a server is to run.
 #[derive(Debug, Clone)]
 pub(crate) struct Start<'a> {
@@ -63,9 +66,7 @@ fn config_file(home: &Path) -> PathBuf {
 /// If the program refuses.
 pub(crate) fn prepare(start: &Start<'_>) -> Result<Duration> {
     let data = start.home.join("data");
-    if start.home.exists() {
-        fs::remove_dir_all(start.home)?;
-    }
+    retire(start.home)?;
     fs::create_dir_all(start.home)?;
     let config = config_file(start.home);
     let more = start.side.overrides(start.durability);
@@ -79,6 +80,41 @@ pub(crate) fn prepare(start: &Start<'_>) -> Result<Duration> {
         Program::Kafka { jars, .. } => kafka::format(jars, &config)?,
     }
     Ok(begun.elapsed())
+}
+
+/// Puts a used home aside, without the bytes of its large files. It is removed with everything else at the end: ext4
+/// does not give out a removed inode again for minutes, and searches for another one each time a file is made.
+///
+/// # Errors
+/// The disk's.
+pub(crate) fn retire(home: &Path) -> Result<()> {
+    if !home.exists() {
+        return Ok(());
+    }
+    empty_large_files(home)?;
+    for number in 0.. {
+        let aside = home.with_extension(format!("used-{number}"));
+        if !aside.exists() {
+            return Ok(fs::rename(home, aside)?);
+        }
+    }
+    Ok(())
+}
+
+fn empty_large_files(dir: &Path) -> Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        if metadata.is_dir() {
+            empty_large_files(&entry.path())?;
+        } else if metadata.len() > KEPT_BYTES_MAX {
+            File::options()
+                .write(true)
+                .truncate(true)
+                .open(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// The port that the configuration of a home names.

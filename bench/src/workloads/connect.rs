@@ -20,7 +20,7 @@ const BATCH: usize = 16;
 const RESPONSE_BYTES_MAX: usize = 1 << 20;
 
 /// Opens a batch of connections, asks on each, reads each answer and resets them, so that no port is left waiting.
-fn round(target: &Target, frame: &[u8], mut answered: impl FnMut(Duration)) -> Result<()> {
+fn round(target: &Target<'_>, frame: &[u8], mut answered: impl FnMut(Duration)) -> Result<()> {
     let begun = Instant::now();
     let mut streams = Vec::with_capacity(BATCH);
     for _ in 0..BATCH {
@@ -43,7 +43,7 @@ fn round(target: &Target, frame: &[u8], mut answered: impl FnMut(Duration)) -> R
 ///
 /// # Errors
 /// If the server refuses one.
-pub(super) fn run(target: &Target) -> Result<Metrics> {
+pub(super) fn run(target: &Target<'_>) -> Result<Metrics> {
     let version = 3;
     let request = ApiVersionsRequest {
         client_software_name: "ottla-bench".to_owned(),

@@ -60,7 +60,11 @@ impl Reading {
     ///
     /// # Errors
     /// If the server does not speak Fetch.
-    pub(crate) fn new(target: &Target, topic: &Topic, partition_max_bytes: i32) -> Result<Self> {
+    pub(crate) fn new(
+        target: &Target<'_>,
+        topic: &Topic,
+        partition_max_bytes: i32,
+    ) -> Result<Self> {
         let version = Client::connect(target.address)?.version(ApiKey::Fetch)?;
         Ok(Self {
             version,
@@ -191,7 +195,7 @@ impl Traffic for FetchTraffic {
 ///
 /// # Errors
 /// If a request is refused.
-pub(super) fn run(target: &Target, id: &str, load: &FetchLoad) -> Result<Metrics> {
+pub(super) fn run(target: &Target<'_>, id: &str, load: &FetchLoad) -> Result<Metrics> {
     let topic = create_topic(target.address, id, 1, &[])?;
     let stored = load.stored_bytes.min(target.effort.bytes_max);
     let records = fill(target, &topic, &load.shape, stored)?;
@@ -216,7 +220,7 @@ pub(super) fn run(target: &Target, id: &str, load: &FetchLoad) -> Result<Metrics
         },
         ..*target
     };
-    let (outcome, spent) = target.measure(&mut traffic, &paces, &paces)?;
+    let (outcome, spent) = target.measure(&mut traffic, &paces, &paces, 0)?;
     let mut metrics = Metrics::default();
     metrics.add_outcome(&outcome, &spent);
     metrics.add_process(target.pid)?;

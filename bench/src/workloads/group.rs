@@ -66,7 +66,7 @@ fn group_name(kind: &str, connection: usize) -> String {
 ///
 /// # Errors
 /// If a request is refused.
-pub(super) fn offset_commit(target: &Target) -> Result<Metrics> {
+pub(super) fn offset_commit(target: &Target<'_>) -> Result<Metrics> {
     let topic = create_topic(target.address, "commit", 1, &[])?;
     let mut client = Client::connect(target.address)?;
     let version = client.version(ApiKey::OffsetCommit)?;
@@ -193,7 +193,7 @@ fn join(client: &mut Client, group: &str) -> Result<(i32, String)> {
 ///
 /// # Errors
 /// If a request is refused.
-pub(super) fn heartbeat(target: &Target) -> Result<Metrics> {
+pub(super) fn heartbeat(target: &Target<'_>) -> Result<Metrics> {
     let mut client = Client::connect(target.address)?;
     let version = client.version(ApiKey::Heartbeat)?;
     let mut frames = Vec::new();

@@ -45,8 +45,9 @@ impl<'a> Stage<'a> {
         }
     }
 
-    fn target(&self, server: &Running) -> Target {
+    fn target(&self, server: &Running) -> Target<'a> {
         Target {
+            work: self.home,
             address: server.address,
             pid: server.pid(),
             is_native: self.side.is_native(),

@@ -7,7 +7,7 @@ use anyhow::Result;
 use hdrhistogram::Histogram;
 
 use super::Target;
-use crate::host::{Snapshot, Spent, descriptors, resident_mib};
+use crate::host::{Snapshot, Spent, descriptors, resident_mib, warm_page_cache};
 use crate::load::{Engine, Outcome, Pace, Traffic, Until};
 
 /// Longest warm-up of a native program, which does not get faster by being run.
@@ -83,7 +83,7 @@ impl Metrics {
     }
 }
 
-impl Target {
+impl Target<'_> {
     /// The end of a measured window.
     pub(crate) fn window(&self) -> Until {
         Until {
@@ -111,7 +111,9 @@ impl Target {
         }
     }
 
-    /// Warms the server up with `traffic` as fast as it goes, then measures it at `paces`.
+    /// Warms the server up with `traffic` as fast as it goes, then measures it at `paces`. `written` says how many bytes
+    /// the window may write: as much memory is touched right before, because what the page cache gives up goes back
+    /// to the host of a virtual machine within seconds.
     ///
     /// # Errors
     /// As [`Engine::run`].
@@ -120,10 +122,14 @@ impl Target {
         traffic: &mut dyn Traffic,
         warm_paces: &[Pace],
         paces: &[Pace],
+        written: u64,
     ) -> Result<(Outcome, Spent)> {
         let mut engine = Engine::connect(self.address, paces.len())?;
         engine.run(traffic, warm_paces, self.warm_up())?;
         std::thread::sleep(REST);
+        if written > 0 {
+            warm_page_cache(self.work, written)?;
+        }
         let before = Snapshot::take(self.pid)?;
         let outcome = engine.run(traffic, paces, self.window())?;
         let spent = before.spent()?;

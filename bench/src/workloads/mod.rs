@@ -60,7 +60,9 @@ impl Effort {
 
 /// A server that answers, and how long to measure it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Target {
+pub(crate) struct Target<'a> {
+    /// A directory on the disk that it writes to.
+    pub(crate) work: &'a Path,
     /// Where it listens.
     pub(crate) address: SocketAddr,
     /// Its process.
@@ -91,7 +93,7 @@ impl Workload {
     ///
     /// # Errors
     /// If the server does not do what the workload needs.
-    pub(crate) fn run_on(&self, target: &Target) -> Result<Metrics> {
+    pub(crate) fn run_on(&self, target: &Target<'_>) -> Result<Metrics> {
         use table::Kind;
         match &self.kind {
             Kind::Produce(load) => produce::run(target, self.id, load),

@@ -63,7 +63,7 @@ impl ProduceTraffic {
     /// # Errors
     /// If the server does not speak Produce.
     pub(crate) fn new(
-        target: &Target,
+        target: &Target<'_>,
         topic: &Topic,
         shape: &Shape,
         connections: usize,
@@ -106,6 +106,18 @@ impl ProduceTraffic {
             bytes,
             next,
         })
+    }
+
+    /// Bytes that a window at `paces` writes at most.
+    fn written(&self, target: &Target<'_>, paces: &[Pace]) -> u64 {
+        let window = target.window();
+        let window_ns = u64::try_from(window.elapsed.as_nanos()).unwrap_or(u64::MAX);
+        let of_pace = |pace: &Pace| match pace {
+            Pace::Closed(_) => window.bytes,
+            Pace::Open { interval_ns, .. } => (window_ns / interval_ns + 1) * self.bytes,
+        };
+        let sum = paces.iter().map(of_pace).fold(0, u64::saturating_add);
+        sum.min(window.bytes)
     }
 
     /// Records in a request.
@@ -166,7 +178,7 @@ impl Traffic for ProduceTraffic {
 ///
 /// # Errors
 /// If a request is refused.
-pub(crate) fn fill(target: &Target, topic: &Topic, shape: &Shape, bytes: u64) -> Result<u64> {
+pub(crate) fn fill(target: &Target<'_>, topic: &Topic, shape: &Shape, bytes: u64) -> Result<u64> {
     let mut traffic = ProduceTraffic::new(target, topic, shape, 1)?;
     let mut engine = Engine::connect(target.address, 1)?;
     let until = Until {
@@ -182,7 +194,7 @@ pub(crate) fn fill(target: &Target, topic: &Topic, shape: &Shape, bytes: u64) ->
 ///
 /// # Errors
 /// If a request is refused.
-pub(super) fn run(target: &Target, id: &str, load: &ProduceLoad) -> Result<Metrics> {
+pub(super) fn run(target: &Target<'_>, id: &str, load: &ProduceLoad) -> Result<Metrics> {
     let topic = create_topic(
         target.address,
         id,
@@ -205,7 +217,8 @@ pub(super) fn run(target: &Target, id: &str, load: &ProduceLoad) -> Result<Metri
             )
         }
     };
-    let (outcome, spent) = target.measure(&mut traffic, &warm, &paces)?;
+    let written = traffic.written(target, &paces);
+    let (outcome, spent) = target.measure(&mut traffic, &warm, &paces, written)?;
     let mut metrics = Metrics::default();
     metrics.add_outcome(&outcome, &spent);
     metrics.add_process(target.pid)?;

@@ -15,7 +15,7 @@ use crate::wire::{Client, create_topic, delete_topic, error_name, request_frame}
 ///
 /// # Errors
 /// If a request is refused.
-pub(super) fn metadata(target: &Target) -> Result<Metrics> {
+pub(super) fn metadata(target: &Target<'_>) -> Result<Metrics> {
     let topic = create_topic(target.address, "metadata", 16, &[])?;
     let version = Client::connect(target.address)?.version(ApiKey::Metadata)?;
     let request = MetadataRequest {
@@ -49,7 +49,7 @@ pub(super) fn metadata(target: &Target) -> Result<Metrics> {
 ///
 /// # Errors
 /// If a request is refused.
-pub(super) fn api_versions(target: &Target) -> Result<Metrics> {
+pub(super) fn api_versions(target: &Target<'_>) -> Result<Metrics> {
     let version = Client::connect(target.address)?
         .version(ApiKey::ApiVersions)?
         .min(3);

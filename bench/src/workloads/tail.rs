@@ -85,7 +85,7 @@ impl Traffic for Tail {
 ///
 /// # Errors
 /// If a request is refused.
-pub(super) fn run(target: &Target, per_second: f64) -> Result<Metrics> {
+pub(super) fn run(target: &Target<'_>, per_second: f64) -> Result<Metrics> {
     let topic = create_topic(target.address, "tail", 1, target.durability.topic_configs())?;
     let shape = Shape {
         value_bytes: 100,
