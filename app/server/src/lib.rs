@@ -16,6 +16,7 @@ pub mod coordinator;
 mod deadline;
 mod dispatch;
 mod error_map;
+pub mod failure;
 mod handlers;
 mod in_flight;
 mod internal_topics;

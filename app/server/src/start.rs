@@ -29,6 +29,7 @@ use crate::broker::apply::MetadataApplier;
 use crate::broker::lifecycle::{Identity, Lifecycle, LifecycleError};
 use crate::broker::loading;
 use crate::coordinator::Coordinators;
+use crate::failure::{Failing, OnFailure};
 use crate::node::{Limits, Node};
 use crate::partition::PartitionEnv;
 use crate::partitions::Partitions;
@@ -48,9 +49,8 @@ const FRAME_MS: u64 = 30_000;
 pub struct StartOptions {
     /// Whether new directories are formatted; else the node refuses to start on them.
     pub auto_format: bool,
-    /// Called when the metadata log has failed: the node can go on no more, and what calls must end the
-    /// process, as Kafka halts.
-    pub on_failure: Box<dyn FnOnce(QuorumError) + Send>,
+    /// Called when the node can go on no more. What is called must end the process, as Kafka halts.
+    pub on_failure: OnFailure,
 }
 
 /// Why a node does not start. The text is one sentence for the person who starts it.
@@ -108,6 +108,7 @@ pub fn start(config: BrokerConfig, options: StartOptions) -> Result<RunningNode,
         format(&storage, &config)?;
     }
     let dirs = Arc::new(open_dirs(&storage, &config)?);
+    let failing = Failing::new(options.on_failure);
     let listeners = early.map_or_else(|| bind_all(&config), Ok)?;
     let (handle, inbox) = quorum::channel();
     let quorum = Quorum::open(QuorumSetup {
@@ -129,11 +130,12 @@ pub fn start(config: BrokerConfig, options: StartOptions) -> Result<RunningNode,
     );
     let applier = MetadataApplier::new(Arc::clone(&node), Arc::new(env));
     loading::load(&dirs, &config, quorum.image(), &applier)?;
+    failing.watch(&dirs);
     let addresses = Addresses::of(&config, &listeners);
     let counter = ConnectionCounter::new(connection_limits(&config, open_files));
 
     let thread = quorum
-        .spawn(Arc::new(applier), options.on_failure)
+        .spawn(Arc::new(applier), move |error| failing.tell(error))
         .map_err(StartError::Thread)?;
     let mut parts = Parts {
         node: Arc::clone(&node),

@@ -20,7 +20,7 @@ mod test_support;
 pub use background::{
     AllMaintained, Background, Closed, Expired, Intervals, LogOffsets, Maintained,
 };
-pub use dirs::{DirIndex, Expect, LogDirs, OpenDirsError};
+pub use dirs::{AllDirsFailed, DirIndex, Expect, LogDirs, OpenDirsError};
 pub use env::StorageEnv;
 pub use error::StorageError;
 pub use flusher::{FlushWork, Flushable, Flusher};

@@ -161,15 +161,8 @@ impl LogDirs {
         for jobs in &all {
             jobs.forget_absent();
         }
-        if self.each().all(|(_, home)| !home.is_online()) {
-            let paths: Vec<String> = self
-                .each()
-                .map(|(_, home)| home.path.display().to_string())
-                .collect();
-            return Err(LoadError(format!(
-                "Shutdown broker because all log dirs in {} have failed",
-                paths.join(", ")
-            )));
+        if let Some(failed) = self.must_stop() {
+            return Err(LoadError(failed.to_string()));
         }
         Ok(progress.report(self.env().clock.mono().saturating_since(started)))
     }

@@ -19,6 +19,7 @@ use ottla_base::{BrokerEpoch, Offset, Uuid};
 use ottla_env::{DiskSpace, FileLock};
 use ottla_log::names::{self, PartitionDirKind};
 use parking_lot::Mutex;
+use thiserror::Error;
 
 use crate::checkpoints::{Checkpoints, Entry};
 use crate::env::StorageEnv;
@@ -35,6 +36,11 @@ pub(crate) const METADATA_LOG_DIR: &str = "__cluster_metadata-0";
 /// A log directory by its place in `log.dirs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DirIndex(pub u16);
+
+/// No log directory works any more: the node has to stop.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("Shutdown broker because all log dirs in {0} have failed")]
+pub struct AllDirsFailed(String);
 
 /// One log directory.
 #[derive(Debug)]
@@ -339,6 +345,16 @@ impl LogDirs {
     /// Calls `listener` whenever a directory goes offline, once for each. Only the first listener counts.
     pub fn set_offline_listener(&self, listener: impl Fn(DirIndex) + Send + Sync + 'static) {
         drop(self.on_offline.set(Box::new(listener)));
+    }
+
+    /// Why a node with these directories cannot go on, in Kafka's words; `None` while it can.
+    #[must_use]
+    pub fn must_stop(&self) -> Option<AllDirsFailed> {
+        if self.dirs.iter().any(LogDir::is_online) {
+            return None;
+        }
+        let paths = self.dirs.iter().map(|dir| dir.path.display().to_string());
+        Some(AllDirsFailed(paths.collect::<Vec<_>>().join(", ")))
     }
 
     /// Takes a directory out of use after a fault. Returns whether that took it offline.

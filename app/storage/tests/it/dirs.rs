@@ -183,8 +183,13 @@ fn fault_takes_a_directory_offline_once_and_a_full_disk_does_not() {
     assert_eq!(heard.load(Ordering::Relaxed), 101);
     assert_eq!(dirs.offline_directory_ids(), [ID_B.parse().unwrap()]);
     assert_eq!(dirs.place(), Some(DirIndex(0)));
+    assert_eq!(dirs.must_stop(), None);
     assert!(dirs.mark_offline(DirIndex(0), &broken));
     assert_eq!(dirs.place(), None);
+    assert_eq!(
+        dirs.must_stop().unwrap().to_string(),
+        "Shutdown broker because all log dirs in /a, /b have failed"
+    );
 }
 
 #[test]

@@ -1,0 +1,51 @@
+//! What ends a node that runs: its metadata log has failed, or all of its log directories.
+
+use std::sync::Arc;
+
+use ottla_storage::{AllDirsFailed, LogDirs};
+use parking_lot::Mutex;
+use thiserror::Error;
+
+use crate::quorum::QuorumError;
+
+/// Why a node cannot go on.
+#[derive(Debug, Error)]
+pub enum NodeFailure {
+    /// The metadata log has failed.
+    #[error(transparent)]
+    Quorum(#[from] QuorumError),
+    /// No log directory works.
+    #[error(transparent)]
+    Dirs(#[from] AllDirsFailed),
+}
+
+/// Hears of a failure, once.
+pub type OnFailure = Box<dyn FnOnce(NodeFailure) + Send>;
+
+/// Tells of the first failure only: the node is ended then.
+#[derive(Clone)]
+pub(crate) struct Failing(Arc<Mutex<Option<OnFailure>>>);
+
+impl Failing {
+    pub(crate) fn new(on_failure: OnFailure) -> Self {
+        Self(Arc::new(Mutex::new(Some(on_failure))))
+    }
+
+    pub(crate) fn tell(&self, failure: impl Into<NodeFailure>) {
+        let on_failure = self.0.lock().take();
+        if let Some(on_failure) = on_failure {
+            on_failure(failure.into());
+        }
+    }
+
+    /// Tells when no directory works any more.
+    pub(crate) fn watch(&self, dirs: &Arc<LogDirs>) {
+        // The directories hold the listener.
+        let (this, watched) = (self.clone(), Arc::downgrade(dirs));
+        dirs.set_offline_listener(move |_| {
+            if let Some(failed) = watched.upgrade().and_then(|dirs| dirs.must_stop()) {
+                this.tell(failed);
+            }
+        });
+    }
+}
