@@ -9,6 +9,7 @@ mod front;
 mod fuzz;
 mod harness;
 mod memory;
+mod node;
 mod peer;
 mod pressure;
 mod random;
