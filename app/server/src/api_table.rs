@@ -157,6 +157,7 @@ api_table! {
     ListPartitionReassignments 0..=0 ListPartitionReassignmentsRequest list_partition_reassignments
         [broker: true, controller: true];
     OffsetDelete 0..=0 OffsetDeleteRequest offset_delete [broker: true, controller: false];
+    DescribeQuorum 0..=2 DescribeQuorumRequest describe_quorum [broker: true, controller: true];
     UpdateFeatures 0..=2 UpdateFeaturesRequest update_features [broker: true, controller: true];
     DescribeCluster 0..=2 DescribeClusterRequest describe_cluster [broker: true, controller: true];
     UnregisterBroker 0..=0 UnregisterBrokerRequest unregister_broker

@@ -6,13 +6,14 @@
 
 use std::collections::BTreeMap;
 
+use ottla_base::{ConfigValues as _, Value};
 use ottla_config::BrokerConfig;
 use ottla_protocol::messages::CreateTopicsRequest;
 use ottla_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::internal_topics::{CONSUMER_OFFSETS, TRANSACTION_STATE};
+use crate::internal_topics::{CONSUMER_OFFSETS, SHARE_GROUP_STATE, TRANSACTION_STATE};
 use crate::node::Node;
 
 /// Names that may be in flight at a time. Topics beyond it are not made now; their clients, told that
@@ -123,6 +124,11 @@ fn creatable(config: &BrokerConfig, name: &str) -> CreatableTopic {
             .collect(),
         ..CreatableTopic::default()
     };
+    let number = |key| match config.values().value(key) {
+        Some(Value::Int(value)) => *value,
+        Some(Value::Short(value)) => i32::from(*value),
+        _ => -1,
+    };
     match name {
         CONSUMER_OFFSETS => topic(
             config.group.offsets_topic_num_partitions,
@@ -151,6 +157,23 @@ fn creatable(config: &BrokerConfig, name: &str) -> CreatableTopic {
                     config.transaction.state_log_segment_bytes.to_string(),
                 ),
                 ("unclean.leader.election.enable", "false".to_owned()),
+            ],
+        ),
+        SHARE_GROUP_STATE => topic(
+            number("share.coordinator.state.topic.num.partitions"),
+            i16::try_from(number("share.coordinator.state.topic.replication.factor")).unwrap_or(-1),
+            &[
+                ("cleanup.policy", "delete".to_owned()),
+                ("compression.type", "producer".to_owned()),
+                (
+                    "min.insync.replicas",
+                    number("share.coordinator.state.topic.min.isr").to_string(),
+                ),
+                ("retention.ms", "-1".to_owned()),
+                (
+                    "segment.bytes",
+                    number("share.coordinator.state.topic.segment.bytes").to_string(),
+                ),
             ],
         ),
         _ => topic(-1, -1, &[]),
