@@ -181,9 +181,10 @@ fn produce_and_fetch_allocate_nothing_per_request() {
         for (name, frame) in [("produce", produce()), ("fetch", fetch())] {
             for frames in [1, PIPELINED] {
                 let found = allocations(&stream, &frame.repeat(frames), frames);
-                // A flush makes a list of its files, and no request causes more than one flush.
+                // A flush makes a list of its files, and no request causes more than one flush; now and then it is
+                // two lists, if a checkpoint was due.
                 let is_flushed = name == "produce" && flush == "alone";
-                let flushes = if is_flushed { COUNTED } else { 0 };
+                let flushes = if is_flushed { COUNTED * 3 / 2 } else { 0 };
                 assert!(
                     found <= flushes + OTHERS_MAX,
                     "{name}, {flush}, {frames} together: {found} allocations in {COUNTED} requests"
