@@ -12,4 +12,6 @@ mod memory;
 mod node;
 mod peer;
 mod pressure;
+mod produce;
 mod random;
+mod whole;

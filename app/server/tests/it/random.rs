@@ -95,13 +95,18 @@ impl Random {
 
 /// Every request of the protocol, by the schemas of the codec.
 pub(crate) fn requests() -> Vec<Message> {
+    messages(Kind::Request)
+}
+
+/// Every message of the protocol that is of `kind`.
+pub(crate) fn messages(kind: Kind) -> Vec<Message> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wire/protocol/schemas/api");
     let mut messages = Vec::new();
     for entry in fs::read_dir(folder).expect("the schemas are there") {
         let text = fs::read_to_string(entry.expect("readable").path()).expect("readable");
         messages.extend(ottla_schema::parse(&text).expect("parses"));
     }
-    messages.retain(|message| message.kind == Kind::Request && !message.versions.is_empty());
+    messages.retain(|message| message.kind == kind && !message.versions.is_empty());
     messages.sort_by_key(|message| message.key);
     messages
 }
