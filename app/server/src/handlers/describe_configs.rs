@@ -30,6 +30,12 @@ const KINDS: [i8; 5] = [
     ResourceType::GROUP.0,
 ];
 
+/// Configurations that one request may have described. Resources above it are refused: a small request that
+/// names one resource again and again would else fill the memory.
+///
+/// Kafka differs: it has no such limit.
+const DESCRIBED_MAX: usize = 500_000;
+
 pub(crate) async fn handle(
     ctx: &RequestContext,
     request: DescribeConfigsRequest,
@@ -38,8 +44,12 @@ pub(crate) async fn handle(
     // A resource of no kind fails the whole request, as in Kafka.
     let is_known = |resource: &DescribeConfigsResource| KINDS.contains(&resource.resource_type);
     let all_known = request.resources.iter().all(is_known);
+    let mut described_count = 0;
     let results = resources.map(|resource| {
-        let described = if all_known {
+        let described = if described_count > DESCRIBED_MAX {
+            let text = format!("More than {DESCRIBED_MAX} configurations are asked for at once.");
+            Err(invalid(text))
+        } else if all_known {
             describe(ctx, resource)
         } else {
             Err(invalid(ErrorCode::InvalidRequest.message().to_owned()))
@@ -48,6 +58,7 @@ pub(crate) async fn handle(
             Ok(configs) => (ErrorCode::None, String::new(), configs),
             Err((error, message)) => (error, message, Vec::new()),
         };
+        described_count += configs.len();
         let keys = resource.configuration_keys.as_deref().unwrap_or_default();
         let asked = |config: &DescribedConfig| keys.is_empty() || keys.contains(&config.name);
         let asked = configs.into_iter().filter(asked);

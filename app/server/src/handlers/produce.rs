@@ -6,6 +6,7 @@
 
 mod answer;
 mod refusals;
+mod repeats;
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -14,9 +15,7 @@ use std::time::Duration;
 use bumpalo::Bump;
 use ottla_base::{LeaderEpoch, Offset, TopicId, WallMillis};
 use ottla_net::OutQueue;
-use ottla_protocol::messages::produce_request::borrowed::{
-    PartitionProduceDataRef, ProduceRequestRef, TopicProduceDataRef,
-};
+use ottla_protocol::messages::produce_request::borrowed::{ProduceRequestRef, TopicProduceDataRef};
 use ottla_protocol::{ErrorCode, Reader};
 use ottla_records::validate::{Scratch, validate_produce};
 use ottla_replication::Acks;
@@ -28,6 +27,7 @@ use crate::partition::{Acked, Partition};
 use crate::reply::{Close, ReplyTo};
 use crate::waiters::Wake;
 use refusals::Refused;
+use repeats::Repeats;
 
 /// First version in which a topic is named by its id.
 const TOPIC_IDS_FROM: i16 = 13;
@@ -37,6 +37,10 @@ const ZSTD_FROM: i16 = 7;
 const ADMIN_CLIENT_ID: &str = "__admin_client";
 /// Lists of outcomes that a thread keeps for its next requests.
 const SPARE_LISTS_MAX: usize = 64;
+/// Outcomes that such a list has room for, at most; a longer one is freed.
+const SPARE_OUTCOMES_MAX: usize = 1024;
+/// Bytes that a thread keeps for decoding its next requests, at most.
+const ARENA_KEEP_MAX: usize = 1 << 20;
 
 /// A request, as it lies in the connection's buffer.
 pub(crate) struct Request<'a> {
@@ -58,9 +62,10 @@ pub(crate) struct PendingProduce {
 }
 
 /// How the answer names a topic.
+#[derive(Clone)]
 enum Topic {
     Found(Arc<Partition>),
-    Name(Box<str>),
+    Name(Arc<str>),
     Id(TopicId),
 }
 
@@ -90,6 +95,16 @@ struct Hot {
     spare: Vec<Vec<Outcome>>,
 }
 
+impl Hot {
+    fn reset_arena(&mut self) {
+        if self.arena.allocated_bytes() > ARENA_KEEP_MAX {
+            self.arena = Bump::new();
+        } else {
+            self.arena.reset();
+        }
+    }
+}
+
 thread_local! {
     static HOT: RefCell<Hot> = RefCell::default();
 }
@@ -101,7 +116,7 @@ thread_local! {
 pub(crate) fn start(request: &Request<'_>) -> Result<Option<PendingProduce>, Close> {
     let to = request.to;
     HOT.with_borrow_mut(|hot| {
-        hot.arena.reset();
+        hot.reset_arena();
         let mut outcomes = hot.spare.pop().unwrap_or_default();
         let body =
             ProduceRequestRef::decode(&mut Reader::new(request.body), &hot.arena, to.version)
@@ -120,8 +135,9 @@ pub(crate) fn start(request: &Request<'_>) -> Result<Option<PendingProduce>, Clo
             version: to.version,
             now: request.node.clock.wall(),
         };
+        let mut repeats = Repeats::of(body.topic_data);
         for topic in body.topic_data {
-            appending.topic(topic, body.topic_data, &mut hot.scratch, &mut outcomes);
+            appending.topic(topic, &mut repeats, &mut hot.scratch, &mut outcomes);
         }
         if body.acks == 0 {
             let failed = outcomes.iter().any(|outcome| outcome.result.is_err());
@@ -143,7 +159,7 @@ pub(crate) fn start(request: &Request<'_>) -> Result<Option<PendingProduce>, Clo
 
 fn keep(spare: &mut Vec<Vec<Outcome>>, mut list: Vec<Outcome>) {
     list.clear();
-    if spare.len() < SPARE_LISTS_MAX {
+    if spare.len() < SPARE_LISTS_MAX && list.capacity() <= SPARE_OUTCOMES_MAX {
         spare.push(list);
     }
 }
@@ -160,25 +176,33 @@ struct Appending<'a> {
 }
 
 impl Appending<'_> {
-    fn topic(
+    fn topic<'a>(
         &self,
-        topic: &TopicProduceDataRef<'_>,
-        all: &[TopicProduceDataRef<'_>],
+        topic: &TopicProduceDataRef<'a>,
+        repeats: &mut Repeats<'a>,
         scratch: &mut Scratch,
         outcomes: &mut Vec<Outcome>,
     ) {
         let mut opens_topic = true;
-        for (at, data) in topic.partition_data.iter().enumerate() {
+        // Made once for all partitions that are not there: a name may be long, and they may be many.
+        let mut name = None;
+        for data in topic.partition_data {
             // One answer and one append for a partition that is named several times: the last one counts.
-            let behind = topic.partition_data.get(at + 1..).unwrap_or_default();
-            if behind.iter().any(|later| later.index == data.index)
-                || is_repeated(topic, data.index, all)
-            {
+            if repeats.comes_again(topic, data.index) {
                 continue;
             }
-            let (name, result) = self.partition(topic, data, scratch);
+            let (topic, result) = match self.find(topic, data.index) {
+                Some(partition) => {
+                    let result = self.append(&partition, data.records, scratch);
+                    (Topic::Found(partition), result)
+                }
+                None => (
+                    name.get_or_insert_with(|| self.name(topic)).clone(),
+                    Err(self.not_found(topic, data.index)),
+                ),
+            };
             outcomes.push(Outcome {
-                topic: name,
+                topic,
                 index: data.index,
                 opens_topic,
                 result,
@@ -187,29 +211,21 @@ impl Appending<'_> {
         }
     }
 
-    fn partition(
-        &self,
-        topic: &TopicProduceDataRef<'_>,
-        data: &PartitionProduceDataRef<'_>,
-        scratch: &mut Scratch,
-    ) -> (Topic, Result<Written, Refused>) {
-        let by_id = self.version >= TOPIC_IDS_FROM;
+    fn find(&self, topic: &TopicProduceDataRef<'_>, index: i32) -> Option<Arc<Partition>> {
         let partitions = &self.node.partitions;
-        let found = if by_id {
-            partitions.by_id(TopicId(topic.topic_id), data.index)
+        if self.version >= TOPIC_IDS_FROM {
+            partitions.by_id(TopicId(topic.topic_id), index)
         } else {
-            partitions.by_name(topic.name, data.index)
-        };
-        let Some(partition) = found else {
-            let name = if by_id {
-                Topic::Id(TopicId(topic.topic_id))
-            } else {
-                Topic::Name(topic.name.into())
-            };
-            return (name, Err(self.not_found(topic, data.index)));
-        };
-        let result = self.append(&partition, data.records, scratch);
-        (Topic::Found(partition), result)
+            partitions.by_name(topic.name, index)
+        }
+    }
+
+    fn name(&self, topic: &TopicProduceDataRef<'_>) -> Topic {
+        if self.version >= TOPIC_IDS_FROM {
+            Topic::Id(TopicId(topic.topic_id))
+        } else {
+            Topic::Name(topic.name.into())
+        }
     }
 
     fn append(
@@ -269,21 +285,6 @@ impl Appending<'_> {
     }
 }
 
-/// Whether a later entry of the request names the same partition of the same topic once more.
-fn is_repeated(
-    topic: &TopicProduceDataRef<'_>,
-    index: i32,
-    all: &[TopicProduceDataRef<'_>],
-) -> bool {
-    let later = all
-        .iter()
-        .skip_while(|one| !std::ptr::eq(*one, topic))
-        .skip(1);
-    later
-        .filter(|one| one.name == topic.name && one.topic_id == topic.topic_id)
-        .any(|one| one.partition_data.iter().any(|data| data.index == index))
-}
-
 impl PendingProduce {
     /// When it stops waiting.
     pub(crate) fn deadline(&self) -> Instant {
@@ -325,7 +326,7 @@ impl PendingProduce {
     pub(crate) fn answer(&mut self, out: &mut OutQueue) -> Result<(), Close> {
         let outcomes = std::mem::take(&mut self.outcomes);
         HOT.with_borrow_mut(|hot| {
-            hot.arena.reset();
+            hot.reset_arena();
             let result = answer::write(self.to, &outcomes, &hot.arena, out);
             keep(&mut hot.spare, outcomes);
             result

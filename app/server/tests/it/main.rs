@@ -7,6 +7,7 @@ mod bodies;
 mod frames;
 mod front;
 mod fuzz;
+mod games;
 mod harness;
 mod memory;
 mod node;
