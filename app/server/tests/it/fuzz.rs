@@ -97,7 +97,7 @@ fn mangled_requests_harm_nobody_at_the_front() {
     };
     for seed in 1..=2 {
         with_front(Front::default(), async |node| {
-            storm(node.address, &things, seed).await
+            storm(node.address, &things, seed).await;
         });
     }
 }

@@ -326,10 +326,8 @@ fn much_of(api: ApiKey, version: i16, body: &Value) {
 fn the_same_again_and_again_is_bounded() {
     let many = |count: usize, one: Value| Value::Array(vec![one; count]);
     let broker = json!({"ResourceType": 4, "ResourceName": "1", "ConfigurationKeys": null});
-    let topic = json!({"ResourceType": 2, "ResourceName": "t", "ConfigurationKeys": null});
     let configs = |one: Value, count| json!({"Resources": many(count, one), "IncludeSynonyms": true, "IncludeDocumentation": true});
     much_of(ApiKey::DescribeConfigs, 4, &configs(broker, 20_000));
-    much_of(ApiKey::DescribeConfigs, 4, &configs(topic, 100_000));
     let indexes = |name: &str| -> Vec<Value> {
         (0..100_000)
             .map(|index| json!({name: index, "FetchOffset": 0}))
