@@ -11,6 +11,9 @@ use super::metadata_log::{BATCH_BYTES_MAX, MetadataLog};
 /// Most bytes that the format puts around the value of one record.
 const RECORD_OVERHEAD_MAX: usize = 32;
 
+/// Most records in a batch, unless they must stand together; Kafka's number.
+const RECORDS_PER_BATCH_MAX: i32 = 10_000;
+
 /// Records above which no more requests are taken into a round, so that the first ones are not kept
 /// waiting.
 pub(crate) const RECORDS_PER_ROUND_MAX: usize = 10_000;
@@ -115,7 +118,8 @@ impl Round {
             self.append(log)?;
         }
         for (index, value) in encoded.values.iter().enumerate() {
-            if !self.has_room(size(value)) {
+            let is_full = !encoded.atomic && self.batch.record_count() >= RECORDS_PER_BATCH_MAX;
+            if is_full || !self.has_room(size(value)) {
                 self.append(log)?;
             }
             let offset = self.batch.append(self.now, None, Some(value))?;
