@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ottla_storage::{AllDirsFailed, LogDirs};
 use parking_lot::Mutex;
 use thiserror::Error;
+use tokio::sync::Notify;
 
 use crate::quorum::QuorumError;
 
@@ -17,6 +18,9 @@ pub enum NodeFailure {
     /// No log directory works.
     #[error(transparent)]
     Dirs(#[from] AllDirsFailed),
+    /// The directory of the metadata log has failed, by a fault of another log in it.
+    #[error("Shutdown broker because the metadata log dir {0} has failed")]
+    MetadataDir(String),
 }
 
 /// Hears of a failure, once.
@@ -38,14 +42,23 @@ impl Failing {
         }
     }
 
-    /// Tells when no directory works any more.
-    pub(crate) fn watch(&self, dirs: &Arc<LogDirs>) {
+    /// Tells when the node cannot go on with the directories that still work; `changed` wakes whenever one
+    /// has failed.
+    pub(crate) fn watch(&self, dirs: &Arc<LogDirs>, changed: &Arc<Notify>) {
         // The directories hold the listener.
         let (this, watched) = (self.clone(), Arc::downgrade(dirs));
-        dirs.set_offline_listener(move |_| {
-            if let Some(failed) = watched.upgrade().and_then(|dirs| dirs.must_stop()) {
+        let changed = Arc::clone(changed);
+        dirs.set_offline_listener(move |dir| {
+            let Some(dirs) = watched.upgrade() else {
+                return;
+            };
+            if let Some(failed) = dirs.must_stop() {
                 this.tell(failed);
+            } else if dirs.path(dir) == dirs.metadata_dir() {
+                let path = dirs.path(dir).display().to_string();
+                this.tell(NodeFailure::MetadataDir(path));
             }
+            changed.notify_one();
         });
     }
 }

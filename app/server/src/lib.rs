@@ -12,6 +12,7 @@ pub mod broker;
 mod broker_loggers;
 mod config_changes;
 mod connection;
+mod connection_limits;
 pub mod coordinator;
 mod deadline;
 mod dispatch;

@@ -16,18 +16,20 @@ use arc_swap::ArcSwap;
 use ottla_config::{BrokerConfig, Listener, META_PROPERTIES_FILE};
 use ottla_disk::{FileCache, OsDisk, raise_open_files};
 use ottla_env::{Disk, OsRng, SystemClock};
-use ottla_net::{ConnectionCounter, ConnectionLimits, host_name};
+use ottla_net::{ConnectionCounter, host_name};
 use ottla_replication::fetch_session::{SessionLimits, SessionTable};
 use ottla_storage::format::{FormatError, World, format_if_new};
 use ottla_storage::{Background, Expect, Flusher, LoadError, LogDirs, OpenDirsError, StorageEnv};
 use parking_lot::Mutex;
 use thiserror::Error;
+use tokio::sync::Notify;
 
 use crate::auto_create::AutoCreate;
 use crate::bind::{BindError, BoundListener, bind_all};
 use crate::broker::apply::MetadataApplier;
 use crate::broker::lifecycle::{Identity, Lifecycle, LifecycleError};
 use crate::broker::loading;
+use crate::connection_limits::{FollowLimits, connection_limits};
 use crate::coordinator::Coordinators;
 use crate::failure::{Failing, OnFailure};
 use crate::node::{Limits, Node};
@@ -130,12 +132,14 @@ pub fn start(config: BrokerConfig, options: StartOptions) -> Result<RunningNode,
     );
     let applier = MetadataApplier::new(Arc::clone(&node), Arc::new(env));
     loading::load(&dirs, &config, quorum.image(), &applier)?;
-    failing.watch(&dirs);
+    let changed = Arc::new(Notify::new());
+    failing.watch(&dirs, &changed);
     let addresses = Addresses::of(&config, &listeners);
     let counter = ConnectionCounter::new(connection_limits(&config, open_files));
+    let listener = FollowLimits::new(applier, &node, &counter, open_files);
 
     let thread = quorum
-        .spawn(Arc::new(applier), move |error| failing.tell(error))
+        .spawn(Arc::new(listener), move |error| failing.tell(error))
         .map_err(StartError::Thread)?;
     let mut parts = Parts {
         node: Arc::clone(&node),
@@ -153,6 +157,7 @@ pub fn start(config: BrokerConfig, options: StartOptions) -> Result<RunningNode,
         advertised: addresses.advertised,
         advertised_controller: addresses.advertised_controller,
         incarnation: storage.rng.uuid(),
+        changed,
     };
     let (lifecycle, ready) = Lifecycle::start(identity).map_err(StartError::Thread)?;
     parts.lifecycle = Some(lifecycle);
@@ -266,21 +271,6 @@ fn new_node(
 fn idle_ms(configured: i64) -> u64 {
     const YEAR_MS: u64 = 365 * 24 * 3_600_000;
     u64::try_from(configured).unwrap_or(YEAR_MS).min(YEAR_MS)
-}
-
-/// The stricter of Kafka's limits, ours, and what the operating system lets a process have.
-fn connection_limits(config: &BrokerConfig, open_files: u64) -> ConnectionLimits {
-    let limit = |value: i32| usize::try_from(value).unwrap_or(0);
-    let files = limit(config.ottla.open_files_max);
-    let left = usize::try_from(open_files).unwrap_or(usize::MAX);
-    let left = left.saturating_sub(files).max(64);
-    let (network, ottla) = (&config.network, &config.ottla);
-    ConnectionLimits {
-        total: limit(network.max_connections)
-            .min(limit(ottla.connections_max))
-            .min(left),
-        per_address: limit(network.max_connections_per_ip).min(limit(ottla.connections_max_per_ip)),
-    }
 }
 
 /// Where the node listens, and what it tells others.

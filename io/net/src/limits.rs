@@ -33,6 +33,8 @@ pub enum TurnedAway {
 #[derive(Debug)]
 pub struct ConnectionCounter {
     limits: Mutex<ConnectionLimits>,
+    /// `max.connections.per.ip.overrides`, by address.
+    overrides: Mutex<HashMap<IpAddr, usize>>,
     open: Mutex<Open>,
 }
 
@@ -55,6 +57,7 @@ impl ConnectionCounter {
     pub fn new(limits: ConnectionLimits) -> Arc<Self> {
         Arc::new(Self {
             limits: Mutex::new(limits),
+            overrides: Mutex::default(),
             open: Mutex::default(),
         })
     }
@@ -62,6 +65,11 @@ impl ConnectionCounter {
     /// Changes the limits; connections that are open stay.
     pub fn set_limits(&self, limits: ConnectionLimits) {
         *self.limits.lock() = limits;
+    }
+
+    /// Changes the limits of single addresses, which stand in place of [`ConnectionLimits::per_address`].
+    pub fn set_overrides(&self, overrides: HashMap<IpAddr, usize>) {
+        *self.overrides.lock() = overrides;
     }
 
     /// Number of open connections.
@@ -76,13 +84,15 @@ impl ConnectionCounter {
     /// [`TurnedAway`].
     pub fn admit(self: &Arc<Self>, address: IpAddr) -> Result<ConnectionPermit, TurnedAway> {
         let limits = *self.limits.lock();
+        let own = self.overrides.lock().get(&address.to_canonical()).copied();
+        let per_address = own.unwrap_or(limits.per_address);
         let mut open = self.open.lock();
         if open.total >= limits.total {
             return Err(TurnedAway::Total(limits.total));
         }
         let from_here = open.by_address.get(&address).copied().unwrap_or(0);
-        if from_here >= limits.per_address {
-            return Err(TurnedAway::PerAddress(limits.per_address));
+        if from_here >= per_address {
+            return Err(TurnedAway::PerAddress(per_address));
         }
         open.total += 1;
         open.by_address.insert(address, from_here + 1);
@@ -123,5 +133,7 @@ mod tests {
         drop(first);
         assert!(counter.admit(a).is_ok());
         assert_eq!(counter.total(), 3 - 1);
+        counter.set_overrides(HashMap::from([(a, 1)]));
+        assert_eq!(counter.admit(a).err(), Some(TurnedAway::PerAddress(1)));
     }
 }

@@ -20,7 +20,7 @@ use ottla_protocol::messages::{
     ControllerRegistrationRequest, broker_registration_request, controller_registration_request,
 };
 use ottla_storage::LogDirs;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::node::Node;
@@ -47,6 +47,8 @@ pub(crate) struct Identity {
     pub(crate) advertised_controller: Vec<Listener>,
     /// Identifies this process.
     pub(crate) incarnation: Uuid,
+    /// Wakes when the next heartbeat has something to tell.
+    pub(crate) changed: Arc<Notify>,
 }
 
 /// The thread that keeps the broker registered.
@@ -164,12 +166,13 @@ impl Life {
         }
     }
 
-    /// Waits, or until the node is to stop.
+    /// Waits, or until there is something to tell or the node is to stop.
     async fn sleep(&mut self, wait: Duration) {
         let until = Instant::now() + wait;
         tokio::select! {
             biased;
             _ = &mut self.stopped => self.is_stopped = true,
+            () = self.identity.changed.notified() => {}
             () = sleep_until(until) => {}
         }
     }
