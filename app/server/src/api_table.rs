@@ -139,6 +139,7 @@ api_table! {
     SyncGroup 0..=5 SyncGroupRequest sync_group [broker: true, controller: false];
     DescribeGroups 0..=6 DescribeGroupsRequest describe_groups [broker: true, controller: false];
     ListGroups 0..=5 ListGroupsRequest list_groups [broker: true, controller: false];
+    SaslHandshake 0..=1 SaslHandshakeRequest sasl_handshake [broker: true, controller: true];
     ApiVersions 0..=5 ApiVersionsRequest api_versions [broker: true, controller: true];
     CreateTopics 2..=7 CreateTopicsRequest create_topics [broker: true, controller: true];
     DeleteTopics 1..=6 DeleteTopicsRequest delete_topics [broker: true, controller: true];
@@ -146,10 +147,23 @@ api_table! {
     InitProducerId 0..=5 InitProducerIdRequest init_producer_id [broker: true, controller: false];
     OffsetForLeaderEpoch 2..=4 OffsetForLeaderEpochRequest offset_for_leader_epoch
         [broker: true, controller: false];
+    DescribeAcls 1..=3 DescribeAclsRequest describe_acls [broker: true, controller: true];
+    CreateAcls 1..=3 CreateAclsRequest create_acls [broker: true, controller: true];
+    DeleteAcls 1..=3 DeleteAclsRequest delete_acls [broker: true, controller: true];
     DescribeConfigs 1..=4 DescribeConfigsRequest describe_configs [broker: true, controller: true];
     AlterConfigs 0..=2 AlterConfigsRequest alter_configs [broker: true, controller: true];
     DescribeLogDirs 1..=5 DescribeLogDirsRequest describe_log_dirs [broker: true, controller: false];
+    SaslAuthenticate 0..=2 SaslAuthenticateRequest sasl_authenticate
+        [broker: true, controller: true];
     CreatePartitions 0..=3 CreatePartitionsRequest create_partitions [broker: true, controller: true];
+    CreateDelegationToken 1..=3 CreateDelegationTokenRequest create_delegation_token
+        [broker: true, controller: true];
+    RenewDelegationToken 1..=2 RenewDelegationTokenRequest renew_delegation_token
+        [broker: true, controller: true];
+    ExpireDelegationToken 1..=2 ExpireDelegationTokenRequest expire_delegation_token
+        [broker: true, controller: true];
+    DescribeDelegationToken 1..=3 DescribeDelegationTokenRequest describe_delegation_token
+        [broker: true, controller: true];
     DeleteGroups 0..=3 DeleteGroupsRequest delete_groups [broker: true, controller: false];
     ElectLeaders 0..=2 ElectLeadersRequest elect_leaders [broker: true, controller: true];
     IncrementalAlterConfigs 0..=1 IncrementalAlterConfigsRequest incremental_alter_configs
