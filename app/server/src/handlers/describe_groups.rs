@@ -12,6 +12,11 @@ use crate::error_map::WireError as _;
 
 /// From this version on a group that does not exist is an error; before that it is a dead group.
 const KNOWS_GROUP_NOT_FOUND: i16 = 6;
+/// Most bytes of members' metadata and assignments in one answer. A request can name a large group many
+/// times; what comes behind the limit is told to ask again, by itself.
+const MEMBER_BYTES_PER_ANSWER_MAX: usize = 64 << 20;
+/// What a member takes in an answer beside its metadata and assignment, about.
+const MEMBER_BYTES: usize = 256;
 /// State of a group that does not exist.
 const DEAD: &str = "Dead";
 
@@ -20,8 +25,14 @@ pub(crate) async fn handle(
     request: DescribeGroupsRequest,
 ) -> DescribeGroupsResponse {
     let mut response = DescribeGroupsResponse::default();
+    let mut bytes = 0;
     for group_id in &request.groups {
-        let mut group = match describe(ctx, group_id).await {
+        let described = if bytes < MEMBER_BYTES_PER_ANSWER_MAX {
+            describe(ctx, group_id).await
+        } else {
+            Err(GroupError::NotAvailable)
+        };
+        let mut group = match described {
             Ok(group) => group,
             Err(GroupError::GroupNotFound) => not_found(ctx.version, group_id),
             Err(error) => DescribedGroup {
@@ -33,6 +44,12 @@ pub(crate) async fn handle(
         if request.include_authorized_operations && group.error_code == 0 {
             group.authorized_operations = authorized_operations::GROUP;
         }
+        let members = group.members.iter();
+        bytes += members
+            .map(|member| {
+                MEMBER_BYTES + member.member_metadata.len() + member.member_assignment.len()
+            })
+            .sum::<usize>();
         response.groups.push(group);
     }
     response

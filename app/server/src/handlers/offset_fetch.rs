@@ -18,6 +18,9 @@ use ottla_protocol::messages::offset_fetch_response::{
 use crate::api_table::RequestContext;
 use crate::error_map::WireError as _;
 
+/// Most offsets in one answer. A request can name a group with many offsets many times; what comes behind
+/// the limit is told to ask again, by itself.
+const OFFSETS_PER_ANSWER_MAX: usize = 1 << 20;
 /// From this version on a request asks for several groups.
 const SEVERAL_GROUPS: i16 = 8;
 /// From this version on topics are named by their ids.
@@ -31,8 +34,15 @@ pub(crate) async fn handle(
 ) -> OffsetFetchResponse {
     let mut response = OffsetFetchResponse::default();
     if ctx.version >= SEVERAL_GROUPS {
+        let mut offsets = 0;
         for group in &request.groups {
-            let fetched = fetch(ctx, group, request.require_stable).await;
+            let fetched = if offsets < OFFSETS_PER_ANSWER_MAX {
+                fetch(ctx, group, request.require_stable).await
+            } else {
+                refused_group(group, GroupError::NotAvailable)
+            };
+            let topics = fetched.topics.iter();
+            offsets += topics.map(|topic| topic.partitions.len()).sum::<usize>();
             response.groups.push(fetched);
         }
         return response;
@@ -88,15 +98,22 @@ async fn fetch(
         Some(topics) => fetch_some(ctx, &image, &group.group_id, topics, require_stable).await,
         None => fetch_all(ctx, &image, &group.group_id, require_stable).await,
     };
-    let mut response = OffsetFetchResponseGroup {
-        group_id: group.group_id.clone(),
-        ..OffsetFetchResponseGroup::default()
-    };
     match fetched {
-        Ok(topics) => response.topics = topics,
-        Err(error) => response.error_code = error.error_code().code(),
+        Ok(topics) => OffsetFetchResponseGroup {
+            group_id: group.group_id.clone(),
+            topics,
+            error_code: 0,
+        },
+        Err(error) => refused_group(group, error),
     }
-    response
+}
+
+fn refused_group(group: &OffsetFetchRequestGroup, error: GroupError) -> OffsetFetchResponseGroup {
+    OffsetFetchResponseGroup {
+        group_id: group.group_id.clone(),
+        topics: Vec::new(),
+        error_code: error.error_code().code(),
+    }
 }
 
 async fn fetch_some(
