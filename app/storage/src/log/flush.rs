@@ -194,16 +194,19 @@ impl Log {
                 path: self.path.clone(),
             });
         }
-        let Some(active) = self.segments.last() else {
-            return Ok(None);
-        };
-        if let Some(tail) = &mut self.tail {
+        if self.unclosed {
+            self.ensure_tail(self.env.clock.wall())?;
+        }
+        if let (Some(tail), Some(active)) = (&mut self.tail, self.segments.last()) {
             let (offsets, times) = tail.finish(active)?;
-            active.make_indexes()?;
             active.cut_indexes(offsets, times)?;
+            active.make_indexes()?;
             self.unflushed.note_closed(active.base);
         }
-        if self.bytes_since_snapshot > 0 {
+        self.unclosed = false;
+        // None at all says as much as an empty one.
+        let is_needed = !(self.producers.is_empty() && self.snapshots.is_empty());
+        if self.bytes_since_snapshot > 0 && is_needed {
             self.write_snapshot(self.end)?;
         }
         self.tail = None;

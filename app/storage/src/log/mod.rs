@@ -192,6 +192,10 @@ pub struct Log {
     failed: bool,
     /// If an append failed half way: nothing from here on is stable, whatever the producers say.
     unstable_from: Option<Offset>,
+    /// Whether the active segment has batches that were not there when it was last closed in order.
+    unclosed: bool,
+    /// The log end when it was last looked after.
+    seen_end: Offset,
     /// The latest high watermark that a reader told.
     seen_high_watermark: AtomicI64,
 }
@@ -225,6 +229,8 @@ impl Log {
             marks: Marks::default(),
             failed: false,
             unstable_from: None,
+            unclosed: false,
+            seen_end: Offset::UNKNOWN,
             seen_high_watermark: AtomicI64::new(0),
         }
     }

@@ -2,7 +2,7 @@
 
 use ottla_base::Offset;
 
-use super::segment::Placed;
+use super::segment::Found;
 use super::{Log, ReadError, ReadSlice, StorageError};
 
 impl Log {
@@ -34,7 +34,7 @@ impl Log {
             return Ok(None);
         };
         let limit = self.limit(at, upto, placed.position.saturating_add(max_bytes))?;
-        let size = placed.entry.size();
+        let size = placed.size;
         // A batch that reaches over the limit, or begins behind it, is not for this reader yet.
         let Some(available) = limit.checked_sub(placed.position).filter(|n| *n >= size) else {
             return Ok(None);
@@ -55,19 +55,22 @@ impl Log {
             file: segment.file()?,
             position: placed.position.into(),
             len,
-            base: placed.entry.first_offset(),
+            base: placed.first_offset,
         }))
     }
 
     /// The batch that holds `offset`, or the next one where compaction left a gap; with its segment's number.
-    pub(super) fn locate(&self, offset: Offset) -> Result<Option<(usize, Placed)>, StorageError> {
+    fn locate(&self, offset: Offset) -> Result<Option<(usize, Found)>, StorageError> {
+        if let Some(found) = self.tail.as_ref().and_then(|tail| tail.find(offset)) {
+            return Ok(Some((self.segments.len().saturating_sub(1), found)));
+        }
         let first = self.segment_at(offset).unwrap_or(0);
         for at in first..self.segments.len() {
             let Some(segment) = self.segments.get(at) else {
                 break;
             };
             if let Some(placed) = segment.find(offset, self.known(at))? {
-                return Ok(Some((at, placed)));
+                return Ok(Some((at, placed.into())));
             }
         }
         Ok(None)
@@ -84,6 +87,15 @@ impl Log {
         }
         if let Some(position) = self.marks.position(segment.base, upto) {
             return Ok(position);
+        }
+        let is_active = at + 1 == self.segments.len();
+        if let Some(found) = self
+            .tail
+            .as_ref()
+            .filter(|_| is_active)
+            .and_then(|t| t.find(upto))
+        {
+            return Ok(found.position);
         }
         // An entry for an offset below is of a batch that lies below whole.
         let hint = segment.hint(Offset(upto.0.saturating_sub(1)), self.known(at))?;

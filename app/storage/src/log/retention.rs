@@ -54,10 +54,25 @@ impl Log {
             now,
             |at| self.time_of(at),
         )?;
-        match due {
-            Some(due) => self.delete_segments(due),
-            None => Ok(Retained::default()),
+        let retained = match due {
+            Some(due) => self.delete_segments(due)?,
+            None => Retained::default(),
+        };
+        self.rest_if_idle()?;
+        Ok(retained)
+    }
+
+    /// A log that got nothing since it was last looked after keeps no files open and little in memory (D12).
+    fn rest_if_idle(&mut self) -> Result<(), StorageError> {
+        if self.seen_end == self.end && self.flushed == self.end {
+            if let (Some(tail), Some(active)) = (&mut self.tail, self.segments.last()) {
+                tail.write(active)?;
+            }
+            self.tail = None;
+            self.segments.iter_mut().for_each(super::Segment::rest);
         }
+        self.seen_end = self.end;
+        Ok(())
     }
 
     /// The time by which segment number `at` grows old.

@@ -162,8 +162,8 @@ impl Log {
         self.write_snapshot(next)?;
         if let (Some(tail), Some(active)) = (&mut self.tail, self.segments.last_mut()) {
             let counts = tail.finish(active)?;
-            active.make_indexes()?;
             active.cut_indexes(counts.0, counts.1)?;
+            active.make_indexes()?;
             active.closed(counts, tail.largest());
             self.unflushed.note_closed(active.base);
         }

@@ -57,6 +57,24 @@ pub(super) struct Placed {
     pub(super) entry: EntryHeader,
 }
 
+/// Where a batch is, as far as a reader needs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) position: u32,
+    pub(super) size: u32,
+    pub(super) first_offset: Offset,
+}
+
+impl From<Placed> for Found {
+    fn from(placed: Placed) -> Self {
+        Self {
+            position: placed.position,
+            size: placed.entry.size(),
+            first_offset: placed.entry.first_offset(),
+        }
+    }
+}
+
 /// What a log knows of the active segment's offset index without the file.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct KnownEntries<'a> {
@@ -192,7 +210,8 @@ impl Segment {
         Ok(())
     }
 
-    /// Cuts offset and time index to these numbers of entries, where they are longer. Returns the files.
+    /// Cuts offset and time index to these numbers of entries, where they are longer; an index without entries goes.
+    /// Returns the files that stay.
     pub(super) fn cut_indexes(
         &self,
         offsets: u32,
@@ -204,7 +223,11 @@ impl Segment {
             (&aux.index, u64::from(offsets) * 8),
             (&aux.time, u64::from(times) * 12),
         ] {
-            if let Some(file) = open_existing(handle)? {
+            if len == 0 {
+                // Some file systems flush a file that was cut to nothing and written anew.
+                handle.close();
+                remove_if_there(&**self.log.cache().disk(), handle.path())?;
+            } else if let Some(file) = open_existing(handle)? {
                 cut(&*file, len, handle.path())?;
                 files.push(file);
             }

@@ -16,7 +16,7 @@ use ottla_log::time_index::TimeEntry;
 
 use super::index_file;
 use super::scan::{LOOKUP_BYTES, Scan, Step};
-use super::segment::{KnownEntries, Segment};
+use super::segment::{Found, KnownEntries, Segment};
 use crate::error::StorageError;
 
 /// Offset entries kept in memory. When all of them wait to be written, they are.
@@ -24,9 +24,25 @@ const RECENT_MAX: usize = 32;
 /// Entries kept when room is made.
 const RECENT_KEPT: usize = 8;
 
+/// Last batches whose places are kept: readers at the end of the log need no file to find theirs.
+const LAST_BATCHES: usize = 8;
+const LAST_BATCHES_U8: u8 = 8;
+
+/// Where one of the last batches is.
+#[derive(Debug, Clone, Copy)]
+struct Last {
+    first_offset: Offset,
+    last_offset: Offset,
+    position: u32,
+    size: u32,
+}
+
 /// State of the active segment.
 #[derive(Debug)]
 pub(super) struct Tail {
+    /// A ring; `next_last` is the oldest.
+    last: [Last; LAST_BATCHES],
+    next_last: u8,
     builder: IndexBuilder,
     /// Entries in the offset index's file.
     written: u32,
@@ -45,7 +61,15 @@ pub(super) struct Tail {
 impl Tail {
     /// Of an empty segment that is made now.
     pub(super) fn new(config: &LogConfig, now: WallMillis, rng: &dyn Rng) -> Self {
+        const NONE: Last = Last {
+            first_offset: Offset::UNKNOWN,
+            last_offset: Offset::UNKNOWN,
+            position: 0,
+            size: 0,
+        };
         Self {
+            last: [NONE; LAST_BATCHES],
+            next_last: 0,
             builder: IndexBuilder::default(),
             written: 0,
             recent: Vec::new(),
@@ -138,6 +162,16 @@ impl Tail {
             self.first_timestamp = Some(WallMillis(max_timestamp));
         }
         let last = entry.last_offset();
+        let place = Last {
+            first_offset: entry.first_offset(),
+            last_offset: last,
+            position,
+            size: entry.size(),
+        };
+        if let Some(oldest) = self.last.get_mut(usize::from(self.next_last)) {
+            *oldest = place;
+        }
+        self.next_last = (self.next_last + 1) % LAST_BATCHES_U8;
         let interval = config.index_interval_bytes;
         let new = self
             .builder
@@ -194,6 +228,16 @@ impl Tail {
         }
         self.write(segment)?;
         Ok((self.written, self.times_written))
+    }
+
+    /// The batch that holds `offset`, if it is one of the last.
+    pub(super) fn find(&self, offset: Offset) -> Option<Found> {
+        let holds = |b: &&Last| b.first_offset <= offset && offset <= b.last_offset;
+        self.last.iter().find(holds).map(|b| Found {
+            position: b.position,
+            size: b.size,
+            first_offset: b.first_offset,
+        })
     }
 
     /// What readers need to know.

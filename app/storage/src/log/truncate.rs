@@ -81,6 +81,7 @@ impl Log {
         self.flushed = self.flushed.min(self.end);
         self.start = self.start.min(self.end);
         self.ensure_tail(now)?;
+        self.unclosed = true;
         self.load_producers(self.end)?;
         self.epochs_unsaved |= self.epochs.truncate_from_end(self.end);
         self.save_epochs()?;

@@ -401,3 +401,39 @@ fn raised_start_hides_what_is_below() {
     };
     assert_eq!(disk.open(small(), hints).start(), Offset(33));
 }
+
+#[test]
+fn log_that_rests_goes_on_as_if_it_had_not() {
+    let rested = OnDisk::new();
+    let busy = OnDisk::new();
+    let mut logs = [rested.create(small()), busy.create(small())];
+    for i in 0..30 {
+        for log in &mut logs {
+            Batch::of(1)
+                .value(vec![b'x'; 90])
+                .at(T0 + i64::from(i))
+                .by(1, 0, i)
+                .push(log);
+        }
+        flush(&mut logs[0], &*rested.env.disk).expect("flushes");
+        // Twice without an append in between: it is idle.
+        for _ in 0..2 {
+            logs[0]
+                .retain(ottla_base::WallMillis(T0), Offset(0))
+                .expect("works");
+        }
+        assert_eq!(rested.env.files.open_count(), 0);
+        assert_eq!(bases(&logs[0]), bases(&logs[1]));
+    }
+    logs[0]
+        .retain(ottla_base::WallMillis(T0), Offset(0))
+        .expect("works");
+    for log in &mut logs {
+        log.close().expect("closes");
+    }
+    assert_eq!(rested.files(), busy.files());
+    for name in rested.files() {
+        let [a, b] = [&rested, &busy].map(|d| std::fs::read(d.path().join(&name)).expect("there"));
+        assert_eq!(a, b, "{name}");
+    }
+}
