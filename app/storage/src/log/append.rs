@@ -209,7 +209,7 @@ impl Log {
         // A segment is closed before its size does not fit.
         active.size = active.size.saturating_add(entry.size());
         self.end = entry.next_offset();
-        self.unclosed = true;
+        self.unflushed.unclosed = true;
         self.bytes_since_snapshot += u64::from(entry.size());
         if let EntryHeader::Batch(header) = entry {
             self.note_producer(header, marker);

@@ -20,6 +20,8 @@ pub(super) struct Unflushed {
     now: Parts,
     /// Given out as [`FlushWork`] that is not done yet.
     in_flight: Parts,
+    /// The active segment has batches that were not there when it was last closed in order.
+    pub(super) unclosed: bool,
 }
 
 #[derive(Debug, Default)]
@@ -80,6 +82,7 @@ impl Log {
         if self.failed {
             return None;
         }
+        self.forget_ended_transactions();
         let clean = self.flushed == self.end
             && self.unflushed.now.is_empty()
             && self.unflushed.in_flight.is_empty();
@@ -99,7 +102,7 @@ impl Log {
     fn prepare_flush(&mut self) -> Result<FlushWork, StorageError> {
         self.snapshot_if_due()?;
         self.save_epochs()?;
-        let Unflushed { now, in_flight } = &mut self.unflushed;
+        let Unflushed { now, in_flight, .. } = &mut self.unflushed;
         in_flight.merge(now);
         let mut files = Vec::with_capacity(1);
         let parts = &self.unflushed.in_flight;
@@ -194,7 +197,7 @@ impl Log {
                 path: self.path.clone(),
             });
         }
-        if self.unclosed {
+        if self.unflushed.unclosed {
             self.ensure_tail(self.env.clock.wall())?;
         }
         if let (Some(tail), Some(active)) = (&mut self.tail, self.segments.last()) {
@@ -203,13 +206,16 @@ impl Log {
             active.make_indexes()?;
             self.unflushed.note_closed(active.base);
         }
-        self.unclosed = false;
+        self.unflushed.unclosed = false;
         // None at all says as much as an empty one.
         let is_needed = !(self.producers.is_empty() && self.snapshots.is_empty());
         if self.bytes_since_snapshot > 0 && is_needed {
             self.write_snapshot(self.end)?;
         }
         self.tail = None;
+        if let Some(active) = self.segments.last_mut() {
+            active.reopen();
+        }
         let has_work = self.flushed < self.end
             || self.epochs_unsaved
             || !self.unflushed.now.is_empty()

@@ -47,15 +47,13 @@ pub(super) fn time_count(file: &dyn DiskFile) -> io::Result<u32> {
     })
 }
 
-/// The last of `count` offset entries with an offset up to `relative_offset`.
-pub(super) fn last_offset_entry_upto(
+/// The last of `count` offset entries for which `holds` is true; it is true for a prefix.
+pub(super) fn last_offset_entry(
     file: &dyn DiskFile,
     count: u32,
-    relative_offset: u32,
+    holds: impl Fn(&OffsetEntry) -> bool,
 ) -> io::Result<Option<OffsetEntry>> {
-    let after: io::Result<u32> = partition_point(count, |at| {
-        Ok(offset_entry(file, at)?.relative_offset <= relative_offset)
-    });
+    let after: io::Result<u32> = partition_point(count, |at| Ok(holds(&offset_entry(file, at)?)));
     after?
         .checked_sub(1)
         .map(|at| offset_entry(file, at))

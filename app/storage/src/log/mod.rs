@@ -192,12 +192,12 @@ pub struct Log {
     failed: bool,
     /// If an append failed half way: nothing from here on is stable, whatever the producers say.
     unstable_from: Option<Offset>,
-    /// Whether the active segment has batches that were not there when it was last closed in order.
-    unclosed: bool,
     /// The log end when it was last looked after.
     seen_end: Offset,
     /// The latest high watermark that a reader told.
     seen_high_watermark: AtomicI64,
+    /// The one up to which ended transactions were forgotten.
+    pruned_upto: Offset,
 }
 
 impl Log {
@@ -229,9 +229,9 @@ impl Log {
             marks: Marks::default(),
             failed: false,
             unstable_from: None,
-            unclosed: false,
             seen_end: Offset::UNKNOWN,
             seen_high_watermark: AtomicI64::new(0),
+            pruned_upto: Offset::ZERO,
         }
     }
 
@@ -376,6 +376,7 @@ impl Log {
     /// Forgets producers that were silent for `expiration_ms` (`producer.id.expiration.ms`).
     pub fn expire_producers(&mut self, now: WallMillis, expiration_ms: i64) {
         self.producers.expire(now, expiration_ms);
+        self.forget_ended_transactions();
     }
 
     /// Number of the segment that holds `offset`, or would.

@@ -1,14 +1,15 @@
 //! The producers of a log on disk: snapshots, and what the batches behind a snapshot say.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::io::IoSlice;
 
-use ottla_base::Offset;
+use ottla_base::{Offset, ProducerEpoch, ProducerId};
 use ottla_disk::read_small;
 use ottla_env::OpenMode;
 use ottla_log::entry::EntryHeader;
 use ottla_log::names::{SNAPSHOT, segment_file};
 use ottla_log::producer_snapshot::{self, SNAPSHOT_BYTES_MAX};
-use ottla_log::producer_state::{CompletedTxn, ProducerStates};
+use ottla_log::producer_state::{BATCHES_KEPT, BatchSpan, CompletedTxn, ProducerStates};
 use ottla_log::recovery::usable_snapshots;
 use ottla_records::control::EndTxnMarker;
 use ottla_records::{BatchHeader, HEADER_SIZE, Records};
@@ -20,6 +21,9 @@ use super::{Log, StorageError};
 
 /// Bytes appended after which a snapshot is due even within a segment, so that a start reads no more than this.
 const SNAPSHOT_EVERY_BYTES: u64 = 32 << 20;
+
+/// Bytes before a snapshot that are looked through for batches that a client may repeat.
+const RECALL_BYTES: u32 = 256 << 10;
 
 /// What the record of a control batch says; `None` for other batches, and for control records of other kinds.
 pub(super) fn marker_of(header: &BatchHeader, payload: &[u8]) -> Option<EndTxnMarker> {
@@ -42,12 +46,58 @@ impl Log {
         for at in usable.into_iter().rev() {
             if let Some(states) = self.read_snapshot(at)? {
                 self.producers = states;
+                self.recall_batches(at)?;
                 from = at;
                 break;
             }
             self.snapshots.retain(|one| *one != at);
         }
         self.replay_producers(from, upto)
+    }
+
+    /// Tells the producers of a snapshot at `at` of their batches before it: a snapshot holds one of each, and a client
+    /// may repeat any that it had in flight.
+    fn recall_batches(&mut self, at: Offset) -> Result<(), StorageError> {
+        let before = Offset(at.0.saturating_sub(1));
+        let Some(segment) = self
+            .segment_at(before)
+            .and_then(|number| self.segments.get(number))
+        else {
+            return Ok(());
+        };
+        if self.producers.is_empty() || segment.size == 0 {
+            return Ok(());
+        }
+        let Some(last) = segment.find(before, None)? else {
+            return Ok(());
+        };
+        let begin = segment.boundary(last.position.saturating_sub(RECALL_BYTES))?;
+        let end = u64::from(last.position) + u64::from(last.entry.size());
+        let mut recent: BTreeMap<(ProducerId, ProducerEpoch), VecDeque<BatchSpan>> =
+            BTreeMap::new();
+        let file = segment.file()?;
+        let mut buffer = Scan::bulk_buffer(end - u64::from(begin));
+        let mut scan = Scan::new(&*file, segment.path(), begin.into(), end, &mut buffer);
+        // What cannot be read is found by whoever has to read it.
+        while let Step::Entry(entry) = scan.peek()? {
+            if let EntryHeader::Batch(header) = &entry
+                && header.producer_id.0 >= 0
+                && !header.attributes.is_control()
+            {
+                let spans = recent
+                    .entry((header.producer_id, header.producer_epoch))
+                    .or_default();
+                if spans.len() == BATCHES_KEPT {
+                    spans.pop_front();
+                }
+                spans.push_back(BatchSpan::of(header));
+            }
+            scan.skip(&entry);
+        }
+        for ((id, epoch), mut spans) in recent {
+            self.producers.recall(id, epoch, spans.make_contiguous());
+        }
+        Ok(())
     }
 
     fn read_snapshot(&self, at: Offset) -> Result<Option<ProducerStates>, StorageError> {
@@ -123,10 +173,24 @@ impl Log {
         marker: Option<&EndTxnMarker>,
     ) -> Option<CompletedTxn> {
         if marker.is_some() {
-            let seen = Offset(*self.seen_high_watermark.get_mut());
-            self.producers.on_high_watermark(seen);
+            self.forget_ended_transactions();
         }
         self.producers.apply(header, marker)
+    }
+
+    /// Forgets ended transactions whose markers every reader may see.
+    pub(super) fn forget_ended_transactions(&mut self) {
+        let seen = Offset(*self.seen_high_watermark.get_mut());
+        if seen > self.pruned_upto {
+            self.pruned_upto = seen;
+            self.producers.on_high_watermark(seen);
+        }
+    }
+
+    /// The log was cut: the high watermark may be lower than it was.
+    pub(super) fn forget_high_watermark(&mut self) {
+        *self.seen_high_watermark.get_mut() = 0;
+        self.pruned_upto = Offset::ZERO;
     }
 
     /// Writes the producers as they are at the log end, under the name of `at`: the log end, or what will be the

@@ -81,6 +81,7 @@ impl Log {
         } else {
             self.unflushed.note_name();
         }
+        self.unflushed.unclosed = true;
         Ok(opened)
     }
 

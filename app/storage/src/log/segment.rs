@@ -22,6 +22,9 @@ use super::index_file;
 use super::scan::{LOOKUP_BYTES, Scan, Step};
 use crate::error::StorageError;
 
+/// Bytes of index entries written at once.
+const WRITE_BYTES: usize = 1024;
+
 /// A segment. Costs its path and some numbers while nobody uses it.
 #[derive(Debug)]
 pub(super) struct Segment {
@@ -46,8 +49,10 @@ struct Aux {
     index: CachedFile,
     time: CachedFile,
     txn: CachedFile,
-    /// Entries of offset and time index of a closed segment.
-    counts: OnceLock<(u32, u32)>,
+    /// Entries of the offset index of a closed segment.
+    offsets: OnceLock<u32>,
+    /// Entries of its time index.
+    times: OnceLock<u32>,
 }
 
 /// A batch and where it is.
@@ -149,7 +154,8 @@ impl Segment {
                 index: handle(INDEX),
                 time: handle(TIME_INDEX),
                 txn: handle(TXN_INDEX),
-                counts: OnceLock::new(),
+                offsets: OnceLock::new(),
+                times: OnceLock::new(),
             })
         })
     }
@@ -286,25 +292,46 @@ impl Segment {
 
     /// Entries of offset and time index of a closed segment.
     pub(super) fn counts(&self) -> Result<(u32, u32), StorageError> {
-        let aux = self.aux();
-        if let Some(counts) = aux.counts.get() {
-            return Ok(*counts);
+        Ok((self.offset_count()?, self.time_count()?))
+    }
+
+    fn offset_count(&self) -> Result<u32, StorageError> {
+        let known = &self.aux().offsets;
+        if let Some(count) = known.get() {
+            return Ok(*count);
         }
-        let offsets = match self.index_file()? {
-            Some(file) => {
-                self.check_len(&*file, offset_index::ENTRY_BYTES)?;
-                index_file::offset_count(&*file).map_err(|e| self.index_error(e))?
-            }
-            None => 0,
+        let mut count = 0;
+        if let Some(file) = self.index_file()? {
+            self.check_len(&*file, offset_index::ENTRY_BYTES)?;
+            count = index_file::offset_count(&*file).map_err(|e| self.index_error(e))?;
+        }
+        Ok(*known.get_or_init(|| count))
+    }
+
+    /// Entries of the time index of a closed segment.
+    pub(super) fn time_count(&self) -> Result<u32, StorageError> {
+        let known = &self.aux().times;
+        if let Some(count) = known.get() {
+            return Ok(*count);
+        }
+        let mut count = 0;
+        if let Some(file) = self.time_file()? {
+            self.check_len(&*file, time_index::ENTRY_BYTES)?;
+            count = index_file::time_count(&*file).map_err(|e| self.index_error(e))?;
+        }
+        Ok(*known.get_or_init(|| count))
+    }
+
+    /// Where a batch begins at or before `position`, by the offset index.
+    pub(super) fn boundary(&self, position: u32) -> Result<u32, StorageError> {
+        let count = self.offset_count()?;
+        let Some(file) = self.index_file()?.filter(|_| position > 0) else {
+            return Ok(0);
         };
-        let times = match self.time_file()? {
-            Some(file) => {
-                self.check_len(&*file, time_index::ENTRY_BYTES)?;
-                index_file::time_count(&*file).map_err(|e| self.index_error(e))?
-            }
-            None => 0,
-        };
-        Ok(*aux.counts.get_or_init(|| (offsets, times)))
+        let found = index_file::last_offset_entry(&*file, count, |e| e.position <= position);
+        Ok(found
+            .map_err(|e| self.index_error(e))?
+            .map_or(0, |entry| entry.position))
     }
 
     /// An index of a broken number of entries was cut by somebody, perhaps of more than that.
@@ -364,7 +391,8 @@ impl Segment {
     /// Notes what is known when the segment is closed.
     pub(super) fn closed(&mut self, counts: (u32, u32), largest: (i64, Offset)) {
         self.reopen();
-        let _ = self.aux().counts.set(counts);
+        let _ = self.aux().offsets.set(counts.0);
+        let _ = self.aux().times.set(counts.1);
         let _ = self.largest.set(largest);
     }
 
@@ -392,7 +420,7 @@ impl Segment {
                 }
                 known.written
             }
-            None => self.counts()?.0,
+            None => self.offset_count()?,
         };
         if written == 0 {
             return Ok(0);
@@ -400,7 +428,7 @@ impl Segment {
         let Some(file) = self.index_file()? else {
             return Ok(0);
         };
-        let entry = index_file::last_offset_entry_upto(&*file, written, target)
+        let entry = index_file::last_offset_entry(&*file, written, |e| e.relative_offset <= target)
             .map_err(|e| self.index_error(e))?;
         Ok(entry.map_or(0, |entry| entry.position))
     }
@@ -475,7 +503,7 @@ impl Segment {
         if let Some(largest) = self.largest.get() {
             return Ok(*largest);
         }
-        let (_, count) = self.counts()?;
+        let count = self.time_count()?;
         if self.is_astray() {
             return Ok((-1, self.base));
         }
@@ -596,12 +624,25 @@ fn cut(file: &dyn DiskFile, len: u64, path: &Path) -> Result<(), StorageError> {
 fn write_entries<const N: usize>(
     handle: &CachedFile,
     written: u32,
-    entries: impl Iterator<Item = [u8; N]>,
+    mut entries: impl Iterator<Item = [u8; N]>,
 ) -> Result<(), StorageError> {
-    let mut bytes = Vec::with_capacity(entries.size_hint().0 * N);
-    entries.for_each(|entry| bytes.extend(entry));
     let failed = |error| StorageError::io("writing an index", handle.path(), error);
     let file = handle.get(OpenMode::Create).map_err(failed)?;
-    file.write_all_at(&[IoSlice::new(&bytes)], u64::from(written) * N as u64)
-        .map_err(failed)
+    let mut at = u64::from(written) * u64::try_from(N).expect("small");
+    // Without allocating: an append may wait for this.
+    let mut bytes = [0; WRITE_BYTES];
+    loop {
+        let mut filled = 0;
+        for (place, entry) in bytes.chunks_exact_mut(N).zip(&mut entries) {
+            place.copy_from_slice(&entry);
+            filled += N;
+        }
+        let part = bytes.get(..filled).unwrap_or_default();
+        file.write_all_at(&[IoSlice::new(part)], at)
+            .map_err(failed)?;
+        at += u64::try_from(filled).expect("small");
+        if filled + N <= WRITE_BYTES {
+            return Ok(());
+        }
+    }
 }

@@ -143,7 +143,7 @@ impl Log {
                 Ok(entry) => return Ok(offset_of(segment, &entry)),
                 Err(written) => written,
             },
-            None => segment.counts()?.1,
+            None => segment.time_count()?,
         };
         let Some(file) = segment.time_file()?.filter(|_| in_file > 0) else {
             return Ok(segment.base);

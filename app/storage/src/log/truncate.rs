@@ -61,6 +61,7 @@ impl Log {
         }
         self.tail = None;
         self.marks.clear();
+        self.forget_high_watermark();
         let mut files: Vec<Arc<dyn DiskFile>> = Vec::new();
         if let Some(segment) = self.segments.get_mut(at) {
             let file = segment.file()?;
@@ -81,7 +82,7 @@ impl Log {
         self.flushed = self.flushed.min(self.end);
         self.start = self.start.min(self.end);
         self.ensure_tail(now)?;
-        self.unclosed = true;
+        self.unflushed.unclosed = true;
         self.load_producers(self.end)?;
         self.epochs_unsaved |= self.epochs.truncate_from_end(self.end);
         self.save_epochs()?;
@@ -113,6 +114,7 @@ impl Log {
         }
         self.tail = None;
         self.marks.clear();
+        self.forget_high_watermark();
         self.producers.clear();
         self.bytes_since_snapshot = 0;
         self.epochs.clear();
