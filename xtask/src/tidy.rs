@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::source_rules;
+use crate::{docs, source_rules};
 
 /// Who may depend on whom, by the first folder of a crate's path. Own folder is always allowed.
 const EDGES: &[(&str, &[&str])] = &[
@@ -64,6 +64,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
             .to_string();
         source_rules::check(&name, &text, &mut findings);
     }
+    docs::check(root, &mut findings)?;
     for finding in &findings {
         println!("tidy: {finding}");
     }

@@ -4,6 +4,8 @@
 //! `api_table.rs`, the file under `handlers/` named like the API answers, `reply.rs` sends answers in the
 //! order of the requests.
 
+#[cfg(test)]
+mod api_docs;
 mod api_table;
 mod authorized_operations;
 pub mod auto_create;
