@@ -64,8 +64,10 @@ pub struct Limits {
     pub request_max_bytes: usize,
     /// `connections.max.idle.ms`.
     pub idle_ms: u64,
-    /// Longest time between the first byte of a frame and its last. Kafka has no such limit beside the
-    /// idle one; a peer that sends a byte a second would hold a buffer for ever.
+    /// Longest time between the first byte of a frame and its last; the connection is closed after it.
+    ///
+    /// Kafka differs: it has no such limit beside the idle one, so a peer that sends a byte a second holds a
+    /// buffer for ever.
     pub frame_ms: u64,
 }
 

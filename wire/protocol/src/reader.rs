@@ -10,6 +10,8 @@ use thiserror::Error;
 
 /// Structs and strings that all arrays of one message may hold together. A frame of 100 MiB could
 /// else become gigabytes of structs. At the limit the message is refused.
+///
+/// Kafka differs: it has no such limit.
 pub const ELEMENTS_MAX: usize = 1 << 21;
 
 /// Longest string, as Kafka's (`Short.MAX_VALUE`).
@@ -35,7 +37,9 @@ pub enum DecodeError {
     /// A variable-length number of more than its longest form.
     #[error("variable-length number does not end")]
     BadVarint,
-    /// Text that is not UTF-8.
+    /// Text that is not UTF-8. The connection is closed.
+    ///
+    /// Kafka differs: it puts U+FFFD in the place of what it cannot read.
     #[error("string is not UTF-8")]
     BadUtf8,
     /// More array elements than [`ELEMENTS_MAX`].

@@ -119,7 +119,9 @@ pub enum CodecError {
     },
 }
 
-/// Largest output of one decompression.
+/// Largest output of one decompression; a batch that becomes more is refused.
+///
+/// Kafka differs: it has no such limit, so a few hundred bytes can fill the memory of a broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutputLimit(pub usize);
 
