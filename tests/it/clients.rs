@@ -3,7 +3,7 @@
 //! `OTTLA_TESTS_AGAINST=apache-kafka` lets them drive Apache Kafka instead, which proves the scenarios.
 
 use anyhow::Result;
-use ottla_tests::{Foreign, Ottla, bash, java, not_run, python, say};
+use ottla_tests::{Foreign, Ottla, bash, cargo, java, not_run, python, say};
 
 /// Runs a client's scenarios against a fresh node; all of them have to pass.
 fn all_scenarios_pass(name: &str, client: Result<Foreign>) -> Result<()> {
@@ -56,4 +56,9 @@ fn apache_kafkas_java_clients_pass() -> Result<()> {
 fn kcat_passes() -> Result<()> {
     let client = bash("kcat", "kcat/scenarios.sh", "apt-get install kcat");
     all_scenarios_pass("kcat (an old librdkafka)", client)
+}
+
+#[test]
+fn krafka_passes() -> Result<()> {
+    all_scenarios_pass("krafka", cargo("krafka"))
 }

@@ -1,4 +1,4 @@
-//! kill -9 at any moment, many times, seen from outside: what was acknowledged is there.
+//! kill -9 at any moment, many times, and now and then SIGTERM, seen from outside: what was acknowledged is there.
 //!
 //! Writers produce at acks=all, idempotent and not, with several batches in flight; an administrator creates topics,
 //! alters, commits and deletes records. The node is killed at a random moment, sometimes again while it starts. Then
@@ -78,6 +78,8 @@ fn kill_and_check(dir: &Path) -> Result<()> {
     let mut starts = Vec::new();
     for round in 0..ROUNDS {
         let alive = Duration::from_millis(30 + random.below(700));
+        // Now and then as a service manager does it: what is acknowledged while a node stops counts as well.
+        let gently = round % 4 == 3;
         let bootstrap = node.bootstrap();
         let stop = AtomicBool::new(false);
         std::thread::scope(|scope| -> Result<()> {
@@ -87,7 +89,11 @@ fn kill_and_check(dir: &Path) -> Result<()> {
             scope.spawn(|| admin.run(&bootstrap, &stop));
             // The moment of the kill is what this test is about.
             std::thread::sleep(alive);
-            node.kill()?;
+            if gently {
+                node.stop()?;
+            } else {
+                node.kill()?;
+            }
             stop.store(true, Ordering::Relaxed);
             Ok(())
         })?;

@@ -91,6 +91,27 @@ pub fn java(source: &str) -> Result<Foreign> {
     Ok(Foreign { command })
 }
 
+/// A client in Rust that is built into the cache, by the lock file that lies beside it.
+///
+/// # Errors
+/// Why this machine cannot run it, and what to install.
+pub fn cargo(name: &str) -> Result<Foreign> {
+    let dir = scenarios().join(name);
+    let target = cache_dir().join(name);
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    run(Command::new(cargo)
+        .args(["build", "--quiet", "--locked", "--manifest-path"])
+        .arg(dir.join("Cargo.toml"))
+        .arg("--target-dir")
+        .arg(&target)
+        // These are of the workspace that the tests run in.
+        .env_remove("CARGO_TARGET_DIR")
+        .env_remove("RUSTFLAGS"))
+    .with_context(|| format!("{} cannot be built", dir.display()))?;
+    let command = Command::new(target.join("debug").join(format!("{name}-scenarios")));
+    Ok(Foreign { command })
+}
+
 /// A client that a script drives; `program` has to be installed.
 ///
 /// # Errors

@@ -13,6 +13,6 @@ mod ottla;
 mod report;
 
 pub use expected::{End, Expected};
-pub use foreign::{Foreign, Outcome, bash, java, python};
+pub use foreign::{Foreign, Outcome, bash, cargo, java, python};
 pub use ottla::Ottla;
 pub use report::{not_run, say};
