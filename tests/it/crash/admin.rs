@@ -16,6 +16,9 @@ const GROUP: &str = "group";
 /// Topic whose configuration changes.
 const ALTERED: &str = "altered";
 
+/// The error code of that name.
+const INVALID_REPLICATION_FACTOR: i16 = 38;
+
 /// What was decided and acknowledged.
 #[derive(Debug, Default)]
 pub(crate) struct Admin {
@@ -58,7 +61,14 @@ impl Admin {
             let Err(error) = self.work(&mut client) else {
                 continue;
             };
-            if error.is::<Refused>() {
+            // How a node that stops refuses: try again, or, of a topic, no broker is there to take it.
+            let stops = |refused: &Refused| {
+                refused.is_retriable() || refused.0 == INVALID_REPLICATION_FACTOR
+            };
+            if error
+                .downcast_ref::<Refused>()
+                .is_some_and(|refused| !stops(refused))
+            {
                 self.fault = Some(format!("{error:#} at round {}", self.next));
                 return;
             }
@@ -96,7 +106,7 @@ impl Admin {
                 None,
             )?;
             let produced = client.produce(CUT, 0, bytes)?;
-            ensure!(produced.error == 0, "error {}", produced.error);
+            ensure!(produced.error == 0, Refused(produced.error));
             self.log_end = produced.base_offset + 2;
             self.log_start = client.delete_records(CUT, 0, produced.base_offset + 1)?;
             self.decisions += 5;

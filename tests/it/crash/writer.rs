@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use ottla_records::codec::Compression;
-use ottla_tests::client::{Client, Isolation, batch};
+use ottla_tests::client::{Client, Isolation, Refused, batch};
 
 /// Topic of the writers without producer id.
 pub(crate) const PLAIN: &str = "plain";
@@ -16,8 +16,10 @@ pub(crate) const IDEMPOTENT: &str = "idempotent";
 /// Batches that are sent before the first is answered; an idempotent producer may have five.
 const IN_FLIGHT: usize = 4;
 
-/// DUPLICATE_SEQUENCE_NUMBER: the batch is there, but too old for its offset to be known.
-const DUPLICATE_SEQUENCE_NUMBER: i16 = 46;
+/// What a batch that is there already may be answered with when it is sent again: OUT_OF_ORDER_SEQUENCE_NUMBER or
+/// DUPLICATE_SEQUENCE_NUMBER. The file with the state of producers holds the last batch of each, so that after a start
+/// an older one is known to be old, but not where it is.
+const SENT_BEFORE: [i16; 2] = [45, 46];
 
 /// A batch: numbers of its records.
 #[derive(Debug, Clone, Copy)]
@@ -88,6 +90,7 @@ impl Writer {
         for batch in again {
             self.send(client, *batch)?;
         }
+        let mut sent_before = again.len();
         loop {
             while self.open.len() < IN_FLIGHT {
                 let batch = Batch {
@@ -100,6 +103,8 @@ impl Writer {
             }
             let answer = client.receive_produced()?;
             let batch = self.open.pop_front().context("an answer to nothing")?;
+            let is_repeated = sent_before > 0;
+            sent_before = sent_before.saturating_sub(1);
             match answer.error {
                 0 => {
                     for n in 0..batch.count {
@@ -107,7 +112,13 @@ impl Writer {
                             .insert(batch.first + n, answer.base_offset + i64::from(n));
                     }
                 }
-                DUPLICATE_SEQUENCE_NUMBER if self.producer.is_some() => {}
+                // That it is there, and once, the order of the records shows.
+                error if is_repeated && SENT_BEFORE.contains(&error) => {}
+                error if Refused(error).is_retriable() => {
+                    // The node stops: the batch may be there or not, as when the connection ends.
+                    self.open.push_front(batch);
+                    bail!(Refused(error));
+                }
                 error => {
                     self.fault = Some(format!("{batch:?} of {}: error {error}", self.name()));
                     bail!("refused");

@@ -268,12 +268,8 @@ impl Client {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
-            let code = error
-                .downcast_ref::<super::Refused>()
-                .map(|refused| refused.0);
-            // LEADER_NOT_AVAILABLE, NOT_LEADER_OR_FOLLOWER, COORDINATOR_LOAD_IN_PROGRESS, _NOT_AVAILABLE, NOT_COORDINATOR,
-            // and UNKNOWN_TOPIC_OR_PARTITION of a partition whose broker has not heard of it.
-            let retriable = matches!(code, Some(3 | 5 | 6 | 14 | 15 | 16));
+            let refused = error.downcast_ref::<super::Refused>();
+            let retriable = refused.is_some_and(|refused| refused.is_retriable());
             if !retriable || begun.elapsed() > std::time::Duration::from_secs(20) {
                 return Err(error).context("asked patiently");
             }

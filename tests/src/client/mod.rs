@@ -42,6 +42,14 @@ pub struct Client {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refused(pub i16);
 
+impl Refused {
+    /// Whether a client asks again.
+    #[must_use]
+    pub fn is_retriable(self) -> bool {
+        ottla_protocol::ErrorCode::from_code(self.0).is_some_and(|code| code.is_retriable())
+    }
+}
+
 impl std::fmt::Display for Refused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match ottla_protocol::ErrorCode::from_code(self.0) {
