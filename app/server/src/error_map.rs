@@ -32,13 +32,18 @@ impl WireError for DecideError {
             Self::NotController | Self::Stopping => ErrorCode::NotController,
             // Clients ask again after a pause, which is what a full queue needs.
             Self::Busy | Self::TimedOut => ErrorCode::RequestTimedOut,
+            Self::NotEncodable(_) => ErrorCode::UnknownServerError,
         }
     }
 
     fn error_message(&self) -> Option<String> {
         match self {
             Self::Refused(refusal) => refusal.message(),
-            Self::NotController | Self::Stopping | Self::Busy | Self::TimedOut => None,
+            Self::NotController
+            | Self::Stopping
+            | Self::Busy
+            | Self::TimedOut
+            | Self::NotEncodable(_) => None,
         }
     }
 }

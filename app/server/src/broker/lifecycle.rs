@@ -62,7 +62,7 @@ pub(crate) struct Lifecycle {
 pub enum LifecycleError {
     /// The controller does not take it.
     #[error("the controller refused the registration of this broker: {0}")]
-    Refused(Refusal),
+    Refused(DecideError),
     /// There was no answer in time.
     #[error(
         "the controller did not register this broker within {} ms \
@@ -201,7 +201,9 @@ impl Life {
                     tracing::info!(epoch = self.epoch, "registered with the controller");
                     return Ok(());
                 }
-                Err(DecideError::Refused(refusal)) => return Err(LifecycleError::Refused(refusal)),
+                Err(error @ (DecideError::Refused(_) | DecideError::NotEncodable(_))) => {
+                    return Err(LifecycleError::Refused(error));
+                }
                 Err(DecideError::Stopping) => return Err(LifecycleError::Stopping),
                 Err(DecideError::NotController | DecideError::Busy | DecideError::TimedOut) => {
                     self.sleep(RETRY).await;

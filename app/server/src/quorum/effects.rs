@@ -90,7 +90,7 @@ impl Quorum {
             atomic: first.atomic,
         };
         self.add(decided)?
-            .map_err(|_| QuorumError::Append("the bootstrap records are too large".to_owned()))
+            .map_err(|unfit| QuorumError::Append(DecideError::from(unfit).to_string()))
     }
 
     /// The record that begins an epoch. What only the first snapshot knows of the quorum is put into the

@@ -29,6 +29,9 @@ pub enum DecideError {
     /// This node does not lead the quorum, or lost the lead before the records were committed.
     #[error("this node is not the active controller")]
     NotController,
+    /// It decided on a record that the format cannot hold, such as a text of more than 32767 bytes.
+    #[error("a record cannot be written: {0}")]
+    NotEncodable(String),
     /// The queue is full.
     #[error("too many requests wait for the controller: max={QUEUED_REQUESTS_MAX}")]
     Busy,

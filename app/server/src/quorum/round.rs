@@ -1,11 +1,12 @@
 //! The records of one round of the quorum thread: many requests, few batches, one flush.
 
 use ottla_base::{LeaderEpoch, Offset, WallMillis};
-use ottla_metadata::VersionedRecord;
+use ottla_controller::TopicRefusal;
+use ottla_metadata::{RecordError, VersionedRecord};
 use ottla_records::BatchBuilder;
 
 use super::error::QuorumError;
-use super::handle::Decided;
+use super::handle::{DecideError, Decided};
 use super::metadata_log::{BATCH_BYTES_MAX, MetadataLog};
 
 /// Most bytes that the format puts around the value of one record.
@@ -26,9 +27,23 @@ pub(crate) struct Round {
     records: usize,
 }
 
-/// A decision that is larger than a batch may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TooLarge;
+/// Why a decision cannot be appended. Nothing of it was.
+#[derive(Debug)]
+pub(crate) enum Unfit {
+    /// It is larger than a batch may be.
+    TooLarge,
+    /// A record holds what the format cannot express.
+    NotEncodable(RecordError),
+}
+
+impl From<Unfit> for DecideError {
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::TooLarge => Self::Refused(TopicRefusal::BatchTooLarge.into()),
+            Unfit::NotEncodable(error) => Self::NotEncodable(error.to_string()),
+        }
+    }
+}
 
 /// Values of records, encoded.
 pub(crate) struct Encoded {
@@ -38,11 +53,11 @@ pub(crate) struct Encoded {
 
 impl Encoded {
     /// Encodes what was decided, or finds that no batch can hold it.
-    pub(crate) fn new(decided: &Decided) -> Result<Result<Self, TooLarge>, QuorumError> {
+    pub(crate) fn new(decided: &Decided) -> Result<Self, Unfit> {
         let encode = |record: &VersionedRecord| {
             let mut value = Vec::new();
-            record.encode_framed(&mut value)?;
-            Ok::<_, QuorumError>(value)
+            let encoded = record.encode_framed(&mut value);
+            encoded.map(|()| value).map_err(Unfit::NotEncodable)
         };
         let values: Vec<Vec<u8>> = decided
             .records
@@ -58,11 +73,10 @@ impl Encoded {
             largest.unwrap_or(0)
         };
         let empty = BatchBuilder::new(Offset::ZERO).uncompressed_size();
-        Ok(if needed + empty > BATCH_BYTES_MAX {
-            Err(TooLarge)
-        } else {
-            Ok(encoded)
-        })
+        if needed + empty > BATCH_BYTES_MAX {
+            return Err(Unfit::TooLarge);
+        }
+        Ok(encoded)
     }
 
     fn bytes(&self) -> usize {

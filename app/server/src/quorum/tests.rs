@@ -13,8 +13,9 @@ use ottla_env::{Disk, OpenMode, run_local};
 use ottla_metadata::features::supported;
 use ottla_protocol::messages::create_topics_request::CreatableTopic;
 use ottla_protocol::messages::{
-    BrokerHeartbeatRequest, BrokerRegistrationRequest, CreateTopicsRequest, DeleteTopicsRequest,
-    broker_registration_request, delete_topics_request,
+    BrokerHeartbeatRequest, BrokerRegistrationRequest, ControllerRegistrationRequest,
+    CreateTopicsRequest, DeleteTopicsRequest, broker_registration_request,
+    controller_registration_request, delete_topics_request,
 };
 use ottla_records::codec::Decompressor;
 use ottla_records::control::ControlType;
@@ -454,6 +455,84 @@ fn snapshot_is_written_when_due_and_replaces_the_log() {
     let node = world.open().unwrap();
     assert_eq!(names(node.quorum.image()), made);
     assert_eq!(*node.seen.0.lock(), made);
+}
+
+#[test]
+fn what_no_record_can_hold_is_refused_and_the_quorum_goes_on() {
+    let world = Machine::new();
+    world.format();
+    let mut node = world.open().unwrap();
+    node.register().unwrap();
+    let end = node.quorum.log.end();
+    let request = ControllerRegistrationRequest {
+        controller_id: 1,
+        listeners: vec![controller_registration_request::Listener {
+            // Texts have 16-bit lengths, whatever the notation of the length is.
+            host: "h".repeat(40_000),
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let answers =
+        node.decide(vec![move |controller: &mut Controller,
+                               _: &mut Context<'_>| {
+            controller.controller_registration(&request)
+        }]);
+    let answer = answers.unwrap().remove(0);
+    assert!(
+        matches!(answer, Err(DecideError::NotEncodable(_))),
+        "{answer:?}"
+    );
+    assert_eq!(node.quorum.log.end(), end);
+    assert!(node.quorum.image().cluster.controllers.is_empty());
+    assert_eq!(node.create(&["a"]).unwrap(), ["a"]);
+}
+
+#[test]
+fn acknowledged_topics_survive_a_power_cut_while_snapshots_come_and_go() {
+    let machine = || {
+        let world = Machine::new()
+            .with("metadata.log.max.record.bytes.between.snapshots", "300")
+            .with("metadata.max.retention.ms", "1000")
+            .with("broker.session.timeout.ms", "2000000000");
+        world.format();
+        world
+    };
+    let life = |world: &Machine, acknowledged: &mut BTreeSet<String>| {
+        let mut node = world.open()?;
+        node.register()?;
+        for topic in ["a", "b", "c", "d"] {
+            acknowledged.extend(node.create(&[topic])?);
+            // One thing at a time, so that the operations have the same order in every life.
+            node.quorum.upkeep.settle();
+            world.clock.advance_ms(60_000);
+            node.quorum.round(None)?;
+            node.quorum.upkeep.settle();
+        }
+        Ok::<_, QuorumError>(())
+    };
+    let world = machine();
+    let before = world.disk.operations();
+    life(&world, &mut BTreeSet::new()).unwrap();
+    let after = world.disk.operations();
+    for at in before..after {
+        let world = machine();
+        world.disk.plan(at, Fault::Stop);
+        let mut acknowledged = BTreeSet::new();
+        let lived = life(&world, &mut acknowledged);
+        world.disk.crash(at);
+        let mut node = match world.open() {
+            Ok(node) => node,
+            Err(error) => panic!("after a power cut at {at} ({lived:?}): {error}"),
+        };
+        let found = names(node.quorum.image());
+        assert!(
+            acknowledged.is_subset(&found),
+            "{at}: {found:?} of {acknowledged:?}"
+        );
+        node.register().unwrap();
+        assert_eq!(node.create(&["z"]).unwrap(), ["z"], "{at}");
+    }
 }
 
 #[test]

@@ -11,9 +11,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use ottla_base::{MonoTime, Offset};
-use ottla_controller::{
-    Context, Controller, ControllerConfig, NodeConfigSchema, Refusal, TopicRefusal,
-};
+use ottla_controller::{Context, Controller, ControllerConfig, NodeConfigSchema};
 use ottla_metadata::{MetadataImage, VersionedRecord};
 use ottla_raft::Raft;
 use ottla_storage::StorageEnv;
@@ -24,7 +22,7 @@ use super::error::QuorumError;
 use super::handle::{DecideError, Decided, Decision, Job, QuorumStatus};
 use super::metadata_log::MetadataLog;
 use super::publish::{LogEntry, Publisher};
-use super::round::{Encoded, Round};
+use super::round::{Encoded, Round, Unfit};
 use super::upkeep::Upkeep;
 use super::voters::VoterHistory;
 
@@ -165,10 +163,9 @@ impl Quorum {
             random: &mut || rng.u64(),
         };
         if let Some(decided) = decision.decide(controller, &mut context)
-            && self.add(decided)?.is_err()
+            && let Err(unfit) = self.add(decided)?
         {
-            let refusal = Refusal::from(TopicRefusal::BatchTooLarge);
-            decision.fail(DecideError::Refused(refusal));
+            decision.fail(unfit.into());
             return Ok(());
         }
         // What it saw may be undone until it is committed, even if it changed nothing.
@@ -184,13 +181,10 @@ impl Quorum {
     }
 
     /// Puts records into the round and replays them.
-    pub(super) fn add(
-        &mut self,
-        decided: Decided,
-    ) -> Result<Result<(), super::round::TooLarge>, QuorumError> {
-        let encoded = match Encoded::new(&decided)? {
+    pub(super) fn add(&mut self, decided: Decided) -> Result<Result<(), Unfit>, QuorumError> {
+        let encoded = match Encoded::new(&decided) {
             Ok(encoded) => encoded,
-            Err(too_large) => return Ok(Err(too_large)),
+            Err(unfit) => return Ok(Err(unfit)),
         };
         let (Some(controller), Some(round)) = (&mut self.controller, &mut self.round) else {
             unreachable!("only a leader decides");
