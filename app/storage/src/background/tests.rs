@@ -228,15 +228,30 @@ fn log_start_has_a_line_only_above_its_first_segment() {
     case.run(90_000);
     assert_eq!(text(&case), "0\n1\nt 0 50\n");
     *fake.offsets.lock() = Some(offsets(100, 60, 60, 100));
-    case.world.disk.create_dir_all(Path::new("/a/t-0")).unwrap();
-    // The segments below must be gone for good before the line goes.
-    case.world.disk.plan(
-        case.world.disk.operations(),
-        Fault::Fail(io::ErrorKind::Other),
-    );
     case.run(150_000);
-    assert_eq!(text(&case), "0\n1\nt 0 50\n");
-    assert!(!case.dirs.is_online(DirIndex(0)));
+    assert_eq!(text(&case), "0\n0\n");
+}
+
+#[test]
+fn log_start_stays_written_until_the_segments_below_are_gone_for_good() {
+    for seed in 0..10 {
+        let fake = Fake::new(0, "t", 100);
+        *fake.offsets.lock() = Some(offsets(100, 50, 0, 100));
+        let mut case = Case::new(vec![Arc::clone(&fake)]);
+        case.run(30_000);
+        let disk = &case.world.disk;
+        let segment = Path::new("/a/t-0/00000000000000000000.log");
+        disk.create_dir_all(Path::new("/a/t-0")).unwrap();
+        write_atomically(disk, segment, b"deleted records").unwrap();
+        disk.rename(segment, &segment.with_extension("log.deleted"))
+            .unwrap();
+        *fake.offsets.lock() = Some(offsets(100, 60, 60, 100));
+        case.run(90_000);
+        case.world.disk.crash(seed);
+        let is_back = case.world.disk.stat(segment).is_ok();
+        let line = case.text("/a", names::LOG_START_CHECKPOINT);
+        assert!(!is_back || line == "0\n1\nt 0 50\n", "seed {seed}");
+    }
 }
 
 #[test]
