@@ -38,6 +38,15 @@ pub struct MetadataApplier {
     env: Arc<PartitionEnv>,
     /// Logs of the start that no partition has asked for yet.
     loaded: Mutex<BTreeMap<TopicIdPartition, LoadedLog>>,
+    missing: Mutex<Missing>,
+}
+
+/// Partitions whose logs may be in a directory that does not work.
+#[derive(Debug, Default)]
+struct Missing {
+    /// The metadata that was there before this start is applied already.
+    has_started: bool,
+    partitions: BTreeSet<TopicIdPartition>,
 }
 
 impl MetadataApplier {
@@ -48,6 +57,7 @@ impl MetadataApplier {
             node,
             env,
             loaded: Mutex::default(),
+            missing: Mutex::default(),
         }
     }
 
@@ -114,29 +124,12 @@ impl MetadataApplier {
             topic_id: topic.id,
             partition: replica.partition,
         };
-        let loaded = self.loaded.lock().remove(&at).or_else(|| {
-            let dir = self.env.dirs.place()?;
-            let path = self.env.dirs.path_of(dir, &topic.name, replica.partition);
-            let config = Arc::clone(&rules.log);
-            Some(LoadedLog {
-                dir,
-                log: Log::create(&self.env.storage, path, Some(topic.id), config),
-                high_watermark: Offset::ZERO,
-            })
-        });
-        let Some(LoadedLog {
+        let loaded = self.loaded.lock().remove(&at);
+        let LoadedLog {
             dir,
             mut log,
             high_watermark,
-        }) = loaded
-        else {
-            tracing::error!(
-                topic = &*topic.name,
-                partition = replica.partition,
-                "no log directory is online for a partition"
-            );
-            return None;
-        };
+        } = loaded.or_else(|| self.new_log(replica, at, rules))?;
         log.set_config(Arc::clone(&rules.log));
         let name = (&topic.name, topic.id, replica.partition);
         Some(Partition::new(
@@ -147,6 +140,47 @@ impl MetadataApplier {
             high_watermark,
             rules,
         ))
+    }
+
+    /// A new log in the directory that the controller names, or in one that this node chooses.
+    fn new_log(
+        &self,
+        replica: &LocalReplica<'_>,
+        at: TopicIdPartition,
+        rules: &Arc<TopicRules>,
+    ) -> Option<LoadedLog> {
+        let (dirs, topic) = (&self.env.dirs, replica.topic);
+        let assigned = replica.registration.directory(self.node.id);
+        let named = assigned.and_then(|id| dirs.place_in(id));
+        let refused = if named.is_none() && self.may_be_offline(at) {
+            "the log of a partition may be in a log directory that is offline; none is made"
+        } else if let Some(dir) = named.or_else(|| dirs.place()) {
+            let path = dirs.path_of(dir, &topic.name, replica.partition);
+            let config = Arc::clone(&rules.log);
+            return Some(LoadedLog {
+                dir,
+                log: Log::create(&self.env.storage, path, Some(topic.id), config),
+                high_watermark: Offset::ZERO,
+            });
+        } else {
+            "no log directory is online for a partition"
+        };
+        tracing::error!(
+            topic = &*topic.name,
+            partition = replica.partition,
+            "{refused}"
+        );
+        None
+    }
+
+    /// Whether a partition is older than this start and a directory did not work then: its log was not
+    /// found where it could be looked for, and an empty one would take the place of what it holds.
+    fn may_be_offline(&self, at: TopicIdPartition) -> bool {
+        let mut missing = self.missing.lock();
+        if !missing.has_started && self.env.dirs.any_offline() {
+            missing.partitions.insert(at);
+        }
+        missing.partitions.contains(&at)
     }
 
     fn elected(&self, partition: &Arc<Partition>, change: LeaderChange) {
@@ -255,6 +289,7 @@ impl MetadataListener for MetadataApplier {
         self.remove(delta);
         self.change_configs(delta, image);
         self.change_topics(delta, image);
+        self.missing.lock().has_started = true;
         self.node.image.store(Arc::clone(image));
         let deleted = delta.topics().deleted.values().map(|topic| &topic.name);
         let gone = deleted.filter(|name| image.topics.by_name(name).is_none());

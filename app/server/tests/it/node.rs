@@ -6,13 +6,18 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 
+use ottla_base::{Offset, WallMillis};
 use ottla_config::{BrokerConfig, RawConfigs};
 use ottla_protocol::messages::create_topics_request::CreatableTopic;
 use ottla_protocol::messages::metadata_response::MetadataResponseTopic;
+use ottla_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use ottla_protocol::messages::{
-    CreateTopicsRequest, CreateTopicsResponse, MetadataRequest, MetadataResponse,
+    CreateTopicsRequest, CreateTopicsResponse, MetadataRequest, MetadataResponse, ProduceRequest,
+    ProduceResponse,
 };
 use ottla_protocol::{ApiKey, Reader, Writer, header};
+use ottla_records::BatchBuilder;
+use ottla_records::codec::Compressor;
 use ottla_server::running::RunningNode;
 use ottla_server::start::{StartOptions, start};
 
@@ -195,6 +200,86 @@ fn kill_keeps_what_was_acknowledged() {
         assert_eq!(topics(&node), before);
         assert_eq!(create(&node, "next", 1), 0);
         node.stop();
+    }
+    node.stop();
+}
+
+/// Produces one record with acks=all; gives error code and offset.
+fn produce(node: &RunningNode, topic: &str, index: i32) -> (i16, i64) {
+    let mut batch = BatchBuilder::new(Offset::ZERO);
+    batch
+        .append(WallMillis(1_700_000_000_000), None, Some(b"a record"))
+        .expect("fits");
+    let records = batch.build(&mut Compressor::new()).expect("fits");
+    let partition = PartitionProduceData {
+        index,
+        records: Some(records),
+        ..PartitionProduceData::default()
+    };
+    let request = ProduceRequest {
+        acks: -1,
+        timeout_ms: 10_000,
+        topic_data: vec![TopicProduceData {
+            name: topic.to_owned(),
+            partition_data: vec![partition],
+            ..TopicProduceData::default()
+        }],
+        ..ProduceRequest::default()
+    };
+    let answer = ask(
+        node,
+        ApiKey::Produce,
+        9,
+        |w| request.encode(w, 9).expect("valid"),
+        |r| ProduceResponse::decode(r, 9).expect("valid"),
+    );
+    let topic = answer.responses.first().expect("one topic");
+    let partition = topic.partition_responses.first().expect("one partition");
+    (partition.error_code, partition.base_offset)
+}
+
+#[test]
+fn partition_of_a_directory_that_is_offline_is_not_begun_anew() {
+    let dir = tempfile::tempdir().expect("room");
+    let (first, second) = (dir.path().join("first"), dir.path().join("second"));
+    let both = format!("{},{}", first.display(), second.display());
+    let start = || try_start(raw(&first, &[("log.dirs", &both)]), true).expect("starts");
+    let partitions = |dir: &Path| {
+        let names = fs::read_dir(dir).expect("there").filter_map(|entry| {
+            let name = entry.expect("there").file_name().into_string().ok()?;
+            name.strip_prefix("t-")?.parse::<i32>().ok()
+        });
+        names.collect::<Vec<i32>>()
+    };
+    let node = start();
+    assert_eq!(create(&node, "t", 4), 0);
+    for index in 0..4 {
+        assert_eq!(produce(&node, "t", index), (0, 0));
+    }
+    node.stop();
+    let lost = partitions(&second);
+    assert_eq!((partitions(&first).len(), lost.len()), (2, 2));
+
+    let meta = second.join("meta.properties");
+    let text = fs::read_to_string(&meta).expect("there");
+    fs::write(&meta, "version=9").expect("room");
+    let node = start();
+    assert_eq!(create(&node, "new", 2), 0);
+    for index in 0..2 {
+        assert_eq!(produce(&node, "new", index), (0, 0), "room is in the other");
+    }
+    for index in 0..4 {
+        let (error, _) = produce(&node, "t", index);
+        let is_lost = lost.contains(&index);
+        assert_eq!(error != 0, is_lost, "partition {index} error {error}");
+    }
+    node.stop();
+
+    fs::write(&meta, text).expect("room");
+    let node = start();
+    for index in 0..4 {
+        let end = if lost.contains(&index) { 1 } else { 2 };
+        assert_eq!(produce(&node, "t", index), (0, end), "partition {index}");
     }
     node.stop();
 }

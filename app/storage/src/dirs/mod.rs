@@ -244,6 +244,21 @@ impl LogDirs {
         Some(index)
     }
 
+    /// Counts a new partition in the directory with this id; `None` if there is none, or it does not work.
+    #[must_use]
+    pub fn place_in(&self, id: Uuid) -> Option<DirIndex> {
+        let mut online = self.each().filter(|(_, dir)| dir.is_online());
+        let (index, dir) = online.find(|(_, dir)| dir.id == Some(id))?;
+        dir.partitions.fetch_add(1, Ordering::Relaxed);
+        Some(index)
+    }
+
+    /// Whether a directory does not work: a log that is not found may be there.
+    #[must_use]
+    pub fn any_offline(&self) -> bool {
+        !self.dirs.iter().all(LogDir::is_online)
+    }
+
     /// Where a partition is in a directory.
     #[must_use]
     pub fn path_of(&self, dir: DirIndex, topic: &str, partition: i32) -> PathBuf {

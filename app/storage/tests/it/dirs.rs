@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use ottla_base::{BrokerEpoch, NodeId, Offset};
+use ottla_base::{BrokerEpoch, NodeId, Offset, Uuid};
 use ottla_env::{Disk, OpenMode};
 use ottla_sim::{Fault, SimDisk};
 use ottla_storage::{DirIndex, Expect, LogDirs, StorageError};
@@ -158,6 +158,10 @@ fn directory_that_does_not_work_is_offline_and_the_others_go_on() {
     assert_eq!(dirs.directory_id(DirIndex(1)), None);
     let placed: Vec<DirIndex> = (0..4).map(|_| dirs.place().unwrap()).collect();
     assert_eq!(placed, [0, 2, 0, 2].map(DirIndex));
+    assert!(dirs.any_offline());
+    assert_eq!(dirs.place_in(ID_B.parse().unwrap()), Some(DirIndex(2)));
+    assert_eq!(dirs.place_in(Uuid([9; 16])), None);
+    assert_eq!(dirs.place(), Some(DirIndex(0)), "that one counts too");
 }
 
 #[test]
