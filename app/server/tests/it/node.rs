@@ -214,7 +214,6 @@ fn produce(node: &RunningNode, topic: &str, index: i32) -> (i16, i64) {
     let partition = PartitionProduceData {
         index,
         records: Some(records),
-        ..PartitionProduceData::default()
     };
     let request = ProduceRequest {
         acks: -1,
