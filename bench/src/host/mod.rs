@@ -9,5 +9,5 @@ mod process;
 pub(crate) use affinity::{Placement, pin_client, spawn_server};
 pub(crate) use cpu::{Snapshot, Spent};
 pub(crate) use machine::Machine;
-pub(crate) use memory::warm_page_cache;
+pub(crate) use memory::WarmPages;
 pub(crate) use process::{descriptors, resident_mib};

@@ -7,6 +7,7 @@
 
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -104,6 +105,14 @@ pub(crate) trait Traffic {
     /// # Errors
     /// If it is not the answer that the measurement needs.
     fn receive(&mut self, connection: usize, body: &[u8], now: u64) -> Result<Tally>;
+
+    /// The measured window begins. `work` is a directory on the server's disk.
+    ///
+    /// # Errors
+    /// If it cannot be prepared.
+    fn begin_window(&mut self, _work: &Path) -> Result<()> {
+        Ok(())
+    }
 
     /// Whether a closed connection has to go on although the run is over.
     fn is_owed(&self, _connection: usize) -> bool {

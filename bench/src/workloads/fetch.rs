@@ -220,7 +220,7 @@ pub(super) fn run(target: &Target<'_>, id: &str, load: &FetchLoad) -> Result<Met
         },
         ..*target
     };
-    let (outcome, spent) = target.measure(&mut traffic, &paces, &paces, 0)?;
+    let (outcome, spent) = target.measure(&mut traffic, &paces, &paces)?;
     let mut metrics = Metrics::default();
     metrics.add_outcome(&outcome, &spent);
     metrics.add_process(target.pid)?;

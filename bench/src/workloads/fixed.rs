@@ -52,7 +52,7 @@ impl Traffic for FixedTraffic {
 /// If an answer is refused.
 pub(super) fn run(target: &Target<'_>, traffic: &mut FixedTraffic) -> Result<Metrics> {
     let paces = vec![Pace::Closed(IN_FLIGHT); traffic.frames.len()];
-    let (outcome, spent) = target.measure(traffic, &paces, &paces, 0)?;
+    let (outcome, spent) = target.measure(traffic, &paces, &paces)?;
     let mut metrics = Metrics::default();
     metrics.add_outcome(&outcome, &spent);
     metrics.add_process(target.pid)?;

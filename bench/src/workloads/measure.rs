@@ -7,7 +7,7 @@ use anyhow::Result;
 use hdrhistogram::Histogram;
 
 use super::Target;
-use crate::host::{Snapshot, Spent, descriptors, resident_mib, warm_page_cache};
+use crate::host::{Snapshot, Spent, descriptors, resident_mib};
 use crate::load::{Engine, Outcome, Pace, Traffic, Until};
 
 /// Longest warm-up of a native program, which does not get faster by being run.
@@ -111,9 +111,7 @@ impl Target<'_> {
         }
     }
 
-    /// Warms the server up with `traffic` as fast as it goes, then measures it at `paces`. `written` says how many bytes
-    /// the window may write: as much memory is touched right before, because what the page cache gives up goes back
-    /// to the host of a virtual machine within seconds.
+    /// Warms the server up with `traffic` as fast as it goes, then measures it at `paces`.
     ///
     /// # Errors
     /// As [`Engine::run`].
@@ -122,14 +120,11 @@ impl Target<'_> {
         traffic: &mut dyn Traffic,
         warm_paces: &[Pace],
         paces: &[Pace],
-        written: u64,
     ) -> Result<(Outcome, Spent)> {
         let mut engine = Engine::connect(self.address, paces.len())?;
         engine.run(traffic, warm_paces, self.warm_up())?;
         std::thread::sleep(REST);
-        if written > 0 {
-            warm_page_cache(self.work, written)?;
-        }
+        traffic.begin_window(self.work)?;
         let before = Snapshot::take(self.pid)?;
         let outcome = engine.run(traffic, paces, self.window())?;
         let spent = before.spent()?;

@@ -1,5 +1,6 @@
 //! Produce: prebuilt batches, closed or open.
 
+use std::path::Path;
 use std::rc::Rc;
 
 use anyhow::{Context, Result, bail};
@@ -8,7 +9,9 @@ use ottla_protocol::messages::{ProduceRequest, ProduceResponse};
 use ottla_protocol::{ApiKey, Reader};
 
 use super::{Metrics, Target};
+use crate::host::WarmPages;
 use crate::load::{Engine, Outgoing, Pace, Tally, Traffic, Until};
+use crate::servers::Durability;
 use crate::wire::{
     Client, Shape, Topic, build_batch, create_topic, delete_topic, error_name, request_frame,
 };
@@ -19,6 +22,10 @@ const ACKS_ALL: i16 = -1;
 const TIMEOUT_MS: i32 = 30_000;
 /// Requests under way per connection while warming up for an open pace.
 const WARM_IN_FLIGHT: usize = 5;
+/// Bytes of memory that are given back ahead of what is written.
+const PAGES_AHEAD: u64 = 128 << 20;
+/// Bytes of memory that are given back at once.
+const PAGES_AT_ONCE: u64 = 16 << 20;
 /// First version that names topics by id.
 const TOPIC_IDS_FROM: i16 = 13;
 
@@ -55,6 +62,12 @@ pub(crate) struct ProduceTraffic {
     bytes: u64,
     /// Next frame of each connection.
     next: Vec<usize>,
+    /// Bytes that the measured window writes at most.
+    written: u64,
+    /// As many pages, given back as they are written.
+    pages: Option<WarmPages>,
+    /// Bytes sent since pages were given back last.
+    sent: u64,
 }
 
 impl ProduceTraffic {
@@ -105,11 +118,14 @@ impl ProduceTraffic {
             records,
             bytes,
             next,
+            written: 0,
+            pages: None,
+            sent: 0,
         })
     }
 
     /// Bytes that a window at `paces` writes at most.
-    fn written(&self, target: &Target<'_>, paces: &[Pace]) -> u64 {
+    fn most_written(&self, target: &Target<'_>, paces: &[Pace]) -> u64 {
         let window = target.window();
         let window_ns = u64::try_from(window.elapsed.as_nanos()).unwrap_or(u64::MAX);
         let of_pace = |pace: &Pace| match pace {
@@ -162,6 +178,23 @@ impl Traffic for ProduceTraffic {
         let next = &mut self.next[connection];
         out.push_frame(&self.frames[*next], correlation_id);
         *next = (*next + 1) % self.frames.len();
+        self.sent += self.bytes;
+        if self.sent >= PAGES_AT_ONCE
+            && let Some(pages) = &mut self.pages
+        {
+            pages.give(self.sent)?;
+            self.sent = 0;
+        }
+        Ok(())
+    }
+
+    fn begin_window(&mut self, work: &Path) -> Result<()> {
+        if self.written > 0 {
+            let mut pages = WarmPages::touch(work, self.written + PAGES_AHEAD)?;
+            pages.give(PAGES_AHEAD)?;
+            self.pages = Some(pages);
+            self.sent = 0;
+        }
         Ok(())
     }
 
@@ -217,8 +250,11 @@ pub(super) fn run(target: &Target<'_>, id: &str, load: &ProduceLoad) -> Result<M
             )
         }
     };
-    let written = traffic.written(target, &paces);
-    let (outcome, spent) = target.measure(&mut traffic, &warm, &paces, written)?;
+    if target.durability == Durability::PageCache {
+        // A flush of the whole file system would write those pages too.
+        traffic.written = traffic.most_written(target, &paces);
+    }
+    let (outcome, spent) = target.measure(&mut traffic, &warm, &paces)?;
     let mut metrics = Metrics::default();
     metrics.add_outcome(&outcome, &spent);
     metrics.add_process(target.pid)?;
