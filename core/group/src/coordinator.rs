@@ -20,9 +20,9 @@ use crate::classic::{
 };
 use crate::error::GroupError;
 use crate::offsets::Offsets;
-use crate::other_groups::OtherGroups;
+use crate::other_groups::{OtherGroupType, OtherGroups};
 use crate::record_codec::{GroupRecord, Loaded, RecordError, read};
-use crate::step::{Caller, GroupReply, Now, Step};
+use crate::step::{Caller, GroupReply, Now, Step, millis};
 
 /// What a decision of this machine leads to.
 pub type GroupEffects = Effects<GroupRecord, GroupReply, Continuation>;
@@ -50,6 +50,8 @@ pub struct GroupCoordinator {
     pub(crate) groups: BTreeMap<Arc<str>, ClassicGroup>,
     pub(crate) offsets: Offsets,
     pub(crate) others: OtherGroups,
+    /// When the log was read to its end.
+    loaded_at: MonoTime,
     alarms: Deadlines<Arc<str>>,
 }
 
@@ -62,6 +64,7 @@ impl GroupCoordinator {
             groups: BTreeMap::new(),
             offsets: Offsets::default(),
             others: OtherGroups::default(),
+            loaded_at: MonoTime(0),
             alarms: Deadlines::default(),
         }
     }
@@ -117,6 +120,7 @@ impl GroupCoordinator {
     /// The log was read to its end: sessions of members begin now, since nobody knows when they were
     /// last heard of.
     pub fn loaded(&mut self, now: Now, fx: &mut GroupEffects) {
+        self.loaded_at = now.mono;
         let max = usize::try_from(self.settings.max_size).unwrap_or(0);
         for group in self.groups.values_mut() {
             let ids: Vec<String> = group.members.keys().cloned().collect();
@@ -156,7 +160,34 @@ impl GroupCoordinator {
                 self.groups.remove(group);
                 self.alarms.clear(group);
             }
+            GroupRecord::OtherRemoved { group, key } => {
+                if let Some(kind) = self.others.kind(group) {
+                    self.others.note(group, kind, key, false);
+                }
+            }
         }
+    }
+
+    /// Whether the name belongs to a group of a newer kind that has members, or whose members this
+    /// program knows nothing of. Members of consumer groups cannot speak to this coordinator, so they
+    /// are gone when the session that the log left them is over.
+    pub(crate) fn is_occupied(&self, id: &str, now: MonoTime) -> bool {
+        let session = millis(self.settings.consumer_session_timeout_ms);
+        match self.others.kind(id) {
+            None => false,
+            Some(OtherGroupType::Consumer) => {
+                self.others.has_consumers(id) && now < self.loaded_at.saturating_add(session)
+            }
+            Some(OtherGroupType::Share | OtherGroupType::Streams) => true,
+        }
+    }
+
+    /// Puts in the end of a group of a newer kind.
+    fn remove_other(&self, id: &Arc<str>, records: &mut Vec<GroupRecord>) {
+        records.extend(self.others.keys(id).map(|key| GroupRecord::OtherRemoved {
+            group: Arc::clone(id),
+            key: key.clone(),
+        }));
     }
 
     /// A group that has offsets exists, even if nobody ever joined it.
@@ -244,7 +275,7 @@ impl GroupCoordinator {
         ticket: Ticket,
         fx: &mut GroupEffects,
     ) {
-        if let Err(error) = self.check_join(&request) {
+        if let Err(error) = self.check_join(&request, now.mono) {
             let refusal = join_refused(error, &request.member_id);
             fx.reply(Some(ticket), GroupReply::Join(refusal));
             return;
@@ -252,6 +283,7 @@ impl GroupCoordinator {
         let id: Arc<str> = request.group_id.as_str().into();
         let is_new = !self.groups.contains_key(&id);
         if is_new {
+            self.remove_other(&id, &mut fx.records);
             let group = ClassicGroup::new(Arc::clone(&id), Some(now.wall));
             self.groups.insert(Arc::clone(&id), group);
         }
@@ -276,13 +308,13 @@ impl GroupCoordinator {
         }
     }
 
-    fn check_join(&self, request: &JoinGroupRequest) -> Result<(), GroupError> {
+    fn check_join(&self, request: &JoinGroupRequest, now: MonoTime) -> Result<(), GroupError> {
         let (min, max) = (
             self.settings.min_session_timeout_ms,
             self.settings.max_session_timeout_ms,
         );
         check_join(request, min, max)?;
-        if self.others.kind(&request.group_id).is_some() {
+        if self.is_occupied(&request.group_id, now) {
             return Err(GroupError::OtherGroupType);
         }
         let knows = self.groups.contains_key(request.group_id.as_str());
@@ -363,8 +395,11 @@ impl GroupCoordinator {
     /// The group as DescribeGroups shows it.
     ///
     /// # Errors
-    /// `GroupNotFound`, also for a group of another kind.
+    /// `GroupNotFound`; `OtherGroupType`.
     pub fn describe_group(&self, group_id: &str) -> Result<DescribedGroup, GroupError> {
+        if self.others.kind(group_id).is_some() {
+            return Err(GroupError::OtherGroupType);
+        }
         let group = self.groups.get(group_id);
         group
             .map(ClassicGroup::describe)
@@ -374,11 +409,21 @@ impl GroupCoordinator {
     /// The groups whose state and type are among those asked for; an empty list asks for all. First the
     /// classic ones by name, then the others.
     #[must_use]
-    pub fn list_groups(&self, states: &[String], types: &[String]) -> Vec<ListedGroup> {
+    pub fn list_groups(
+        &self,
+        now: MonoTime,
+        states: &[String],
+        types: &[String],
+    ) -> Vec<ListedGroup> {
         let others = self.others.iter().map(|(name, kind)| ListedGroup {
             group_id: name.to_owned(),
             protocol_type: kind.name().to_owned(),
-            group_state: String::new(),
+            // What goes on in one that is not empty is not known here.
+            group_state: if self.is_occupied(name, now) {
+                String::new()
+            } else {
+                State::Empty.name().to_owned()
+            },
             group_type: kind.name().to_owned(),
         });
         let asked = |wanted: &[String], name: &str| {
@@ -395,22 +440,34 @@ impl GroupCoordinator {
     /// Deletes a group that has no members, and its offsets.
     ///
     /// # Errors
-    /// `GroupNotFound`, `NonEmptyGroup`; also for a group of another kind, which is not this
-    /// coordinator's to delete.
-    pub fn delete_group(&self, group_id: &str, fx: &mut GroupEffects) -> Result<(), GroupError> {
-        if self.others.kind(group_id).is_some() {
+    /// `GroupNotFound`, `NonEmptyGroup`.
+    pub fn delete_group(
+        &self,
+        group_id: &str,
+        now: MonoTime,
+        fx: &mut GroupEffects,
+    ) -> Result<(), GroupError> {
+        let id: Arc<str> = group_id.into();
+        let is_other = self.others.kind(group_id).is_some();
+        if is_other && self.is_occupied(group_id, now) {
             return Err(GroupError::NonEmptyGroup);
         }
-        let group = self.groups.get(group_id).ok_or(GroupError::GroupNotFound)?;
-        if group.state != State::Empty {
-            return Err(GroupError::NonEmptyGroup);
+        if !is_other {
+            let group = self.groups.get(group_id).ok_or(GroupError::GroupNotFound)?;
+            if group.state != State::Empty {
+                return Err(GroupError::NonEmptyGroup);
+            }
         }
         fx.divisible = true;
         self.offsets.delete_all(group_id, &mut fx.records);
-        fx.records.push(GroupRecord::ClassicGroup {
-            group: Arc::clone(&group.id),
-            value: None,
-        });
+        if is_other {
+            self.remove_other(&id, &mut fx.records);
+        } else {
+            fx.records.push(GroupRecord::ClassicGroup {
+                group: id,
+                value: None,
+            });
+        }
         Ok(())
     }
 

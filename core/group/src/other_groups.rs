@@ -1,11 +1,12 @@
 //! Groups of newer kinds that the log holds and this coordinator does not serve.
 //!
 //! A log that was written by another Kafka may hold consumer (KIP-848), share (KIP-932) and streams
-//! (KIP-1071) groups. Their records stay in the log untouched; what is kept here is only that such a
-//! group is there, so that a classic member cannot take its name, its offsets do not expire and it is
-//! not deleted as a group that nobody knows.
+//! (KIP-1071) groups. Their records stay in the log as they are; what is kept here is only which there
+//! are, so that a classic member cannot take such a group's name, its offsets do not expire and it is not
+//! deleted as a group that nobody knows. As in Kafka, a consumer group without members gives way to a
+//! classic group when somebody joins that, and can be deleted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A newer kind of group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,6 +42,14 @@ pub(crate) fn type_of_key(key_type: i16) -> Option<OtherGroupType> {
     }
 }
 
+/// Type of the key of a member of a consumer group, and of what it wants and has.
+const CONSUMER_MEMBER: i16 = 5;
+
+/// The type at the front of a key.
+fn key_type(key: &[u8]) -> Option<i16> {
+    key.first_chunk().copied().map(i16::from_be_bytes)
+}
+
 /// The groups of newer kinds, by name. A group is there while any of its records is.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct OtherGroups {
@@ -51,7 +60,7 @@ pub(crate) struct OtherGroups {
 struct OtherGroup {
     kind: OtherGroupType,
     /// Keys with a value. What is after the group's name tells them apart.
-    keys: std::collections::BTreeSet<Vec<u8>>,
+    keys: BTreeSet<Vec<u8>>,
 }
 
 impl OtherGroups {
@@ -63,7 +72,7 @@ impl OtherGroups {
                 .entry(group.to_owned())
                 .or_insert_with(|| OtherGroup {
                     kind,
-                    keys: std::collections::BTreeSet::new(),
+                    keys: BTreeSet::new(),
                 });
             entry.kind = kind;
             entry.keys.insert(key.to_vec());
@@ -78,6 +87,19 @@ impl OtherGroups {
     /// The kind of the group of this name, if there is one.
     pub(crate) fn kind(&self, group: &str) -> Option<OtherGroupType> {
         self.groups.get(group).map(|group| group.kind)
+    }
+
+    /// Whether it is a consumer group and has members, as far as the log says.
+    pub(crate) fn has_consumers(&self, group: &str) -> bool {
+        let keys = self.groups.get(group).into_iter().flat_map(|g| &g.keys);
+        keys.filter_map(|key| key_type(key))
+            .any(|key_type| key_type == CONSUMER_MEMBER)
+    }
+
+    /// The keys of a group, in the order in which Kafka removes them: what it is made of comes last.
+    pub(crate) fn keys(&self, group: &str) -> impl Iterator<Item = &Vec<u8>> {
+        let keys = self.groups.get(group).into_iter();
+        keys.flat_map(|group| group.keys.iter().rev())
     }
 
     /// Every group, by name.

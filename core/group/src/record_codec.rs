@@ -51,6 +51,13 @@ pub enum GroupRecord {
         /// Generation and members; `None` removes the group.
         value: Option<GroupMetadataValue>,
     },
+    /// The end of a record of a newer kind of group, which gives way to a classic one or is deleted.
+    OtherRemoved {
+        /// Group.
+        group: Arc<str>,
+        /// Key of the record, as it was read.
+        key: Vec<u8>,
+    },
 }
 
 /// A record that cannot be read. The partition's coordinator cannot take its place: what the record
@@ -211,6 +218,12 @@ impl PutRecord for GroupRecord {
                     w.i16(GROUP_METADATA_VERSION);
                     metadata.encode(w, GROUP_METADATA_VERSION)
                 })?;
+            }
+            Self::OtherRemoved {
+                key: removed_key, ..
+            } => {
+                key.clone_from(removed_key);
+                return Ok(false);
             }
         }
         Ok(true)

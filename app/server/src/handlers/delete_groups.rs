@@ -49,5 +49,5 @@ fn decide(
         .node
         .coordinators
         .shard_of(group_id, &ctx.node.image.load())?;
-    shard.decide_now(|machine, _, fx| machine.delete_group(group_id, fx))
+    shard.decide_now(|machine, now, fx| machine.delete_group(group_id, now.mono, fx))
 }

@@ -34,7 +34,9 @@ pub(crate) async fn handle(
         };
         let mut group = match described {
             Ok(group) => group,
-            Err(GroupError::GroupNotFound) => not_found(ctx.version, group_id),
+            Err(error @ (GroupError::GroupNotFound | GroupError::OtherGroupType)) => {
+                not_found(ctx.version, group_id, error)
+            }
             Err(error) => DescribedGroup {
                 error_code: error.error_code().code(),
                 group_id: group_id.clone(),
@@ -65,7 +67,7 @@ async fn describe(ctx: &RequestContext, group_id: &str) -> Result<DescribedGroup
         .await?
 }
 
-fn not_found(version: i16, group_id: &str) -> DescribedGroup {
+fn not_found(version: i16, group_id: &str, error: GroupError) -> DescribedGroup {
     let mut group = DescribedGroup {
         group_id: group_id.to_owned(),
         group_state: DEAD.to_owned(),
@@ -73,7 +75,10 @@ fn not_found(version: i16, group_id: &str) -> DescribedGroup {
     };
     if version >= KNOWS_GROUP_NOT_FOUND {
         group.error_code = GroupError::GroupNotFound.error_code().code();
-        group.error_message = Some(format!("Group {group_id} not found."));
+        group.error_message = Some(match error {
+            GroupError::OtherGroupType => format!("Group {group_id} is not a classic group."),
+            _ => format!("Group {group_id} not found."),
+        });
     }
     group
 }

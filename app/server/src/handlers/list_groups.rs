@@ -14,8 +14,9 @@ pub(crate) async fn handle(ctx: &RequestContext, request: ListGroupsRequest) -> 
     let mut response = ListGroupsResponse::default();
     for shard in ctx.node.coordinators.all() {
         let listed = shard
-            .decide(|machine, _, _| {
-                machine.list_groups(&request.states_filter, &request.types_filter)
+            .decide(|machine, now, _| {
+                let (states, types) = (&request.states_filter, &request.types_filter);
+                machine.list_groups(now.mono, states, types)
             })
             .await;
         match listed {

@@ -55,13 +55,13 @@ async fn delete(
     }
     let shard = ctx.node.coordinators.shard_of(group_id, image)?;
     shard
-        .decide(|machine, _, fx| {
-            machine.may_delete_offsets(group_id)?;
+        .decide(|machine, now, fx| {
+            machine.may_delete_offsets(group_id, now.mono)?;
             let topics = request.topics.iter();
             topics
                 .map(|topic| {
                     let partitions = existing(topic, image);
-                    machine.delete_offsets(group_id, &topic.name, &partitions, fx)
+                    machine.delete_offsets(group_id, &topic.name, &partitions, now.mono, fx)
                 })
                 .collect()
         })

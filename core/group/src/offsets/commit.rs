@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use ottla_base::Uuid;
+use ottla_base::{MonoTime, Uuid};
 
 use crate::classic::{ClassicGroup, State};
 use crate::coordinator::{GroupCoordinator, GroupEffects};
 use crate::error::GroupError;
 use crate::offsets::CommittedOffset;
+use crate::other_groups::OtherGroupType;
 use crate::record_codec::GroupRecord;
 use crate::step::{Caller, Now};
 
@@ -61,7 +62,7 @@ impl GroupCoordinator {
         offsets: impl Iterator<Item = OffsetToCommit<'a>>,
         fx: &mut GroupEffects,
     ) -> Result<Vec<Result<(), GroupError>>, GroupError> {
-        self.check_commit(committer, caller.version)?;
+        self.check_commit(committer, caller.version, now.mono)?;
         // To commit shows that one lives.
         if !committer.member_id.is_empty() {
             self.with_group(committer.group_id, now, fx, |group, step| {
@@ -108,10 +109,26 @@ impl GroupCoordinator {
         Ok(results)
     }
 
-    fn check_commit(&self, committer: &Committer<'_>, version: i16) -> Result<(), GroupError> {
-        if self.others.kind(committer.group_id).is_some() {
-            // Kafka differs: it serves these groups, and checks the member's epoch.
-            return Err(GroupError::GroupNotFound);
+    fn check_commit(
+        &self,
+        committer: &Committer<'_>,
+        version: i16,
+        now: MonoTime,
+    ) -> Result<(), GroupError> {
+        match self.others.kind(committer.group_id) {
+            None => {}
+            Some(OtherGroupType::Consumer) => {
+                // Only who is no member commits here: members would have to speak the newer protocol.
+                let alone = !self.is_occupied(committer.group_id, now);
+                return if committer.generation < 0 && alone {
+                    Ok(())
+                } else {
+                    Err(GroupError::UnknownMember)
+                };
+            }
+            Some(OtherGroupType::Share | OtherGroupType::Streams) => {
+                return Err(GroupError::GroupNotFound);
+            }
         }
         match self.groups.get(committer.group_id) {
             Some(group) => group.check_commit(committer),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ottla_base::WallMillis;
+use ottla_base::{MonoTime, WallMillis};
 
 use crate::classic::{ClassicGroup, State};
 use crate::coordinator::{GroupCoordinator, GroupEffects};
@@ -32,10 +32,11 @@ impl GroupCoordinator {
         group_id: &str,
         topic: &str,
         partitions: &[i32],
+        now: MonoTime,
         fx: &mut GroupEffects,
     ) -> Result<Result<(), GroupError>, GroupError> {
-        let group = self.check_delete_offsets(group_id)?;
-        if group.is_subscribed_to(topic) {
+        let group = self.check_delete_offsets(group_id, now)?;
+        if group.is_some_and(|group| group.is_subscribed_to(topic)) {
             return Ok(Err(GroupError::SubscribedToTopic));
         }
         fx.divisible = true;
@@ -53,22 +54,31 @@ impl GroupCoordinator {
     ///
     /// # Errors
     /// As [`delete_offsets`](Self::delete_offsets).
-    pub fn may_delete_offsets(&self, group_id: &str) -> Result<(), GroupError> {
-        self.check_delete_offsets(group_id).map(|_| ())
+    pub fn may_delete_offsets(&self, group_id: &str, now: MonoTime) -> Result<(), GroupError> {
+        self.check_delete_offsets(group_id, now).map(|_| ())
     }
 
-    fn check_delete_offsets(&self, group_id: &str) -> Result<&ClassicGroup, GroupError> {
+    /// The group, unless it is one of a newer kind.
+    fn check_delete_offsets(
+        &self,
+        group_id: &str,
+        now: MonoTime,
+    ) -> Result<Option<&ClassicGroup>, GroupError> {
         if group_id.is_empty() {
             return Err(GroupError::InvalidGroupId);
         }
         if self.others.kind(group_id).is_some() {
-            return Err(GroupError::NonEmptyGroup);
+            return if self.is_occupied(group_id, now) {
+                Err(GroupError::NonEmptyGroup)
+            } else {
+                Ok(None)
+            };
         }
         let group = self.groups.get(group_id).ok_or(GroupError::GroupNotFound)?;
         if group.state != State::Empty && !group.is_of_consumers() {
             return Err(GroupError::NonEmptyGroup);
         }
-        Ok(group)
+        Ok(Some(group))
     }
 
     /// Decides which offsets have become too old, and which groups nobody needs any more: those without

@@ -1,6 +1,6 @@
 //! Rules of the classic protocol, each by what members are answered.
 
-use ottla_base::Offset;
+use ottla_base::{MonoTime, Offset};
 use ottla_coordinator::PutRecord as _;
 use ottla_group::{GroupError, GroupRecord};
 use ottla_protocol::ErrorCode;
@@ -462,7 +462,8 @@ fn new_member_whose_client_is_gone_does_not_hold_the_group_up_for_ever() {
 #[test]
 fn only_empty_groups_are_deleted_and_with_their_offsets() {
     let mut bench = Bench::new();
-    let delete = |bench: &mut Bench| bench.act(|machine, _, fx| machine.delete_group(GROUP, fx));
+    let delete =
+        |bench: &mut Bench| bench.act(|machine, now, fx| machine.delete_group(GROUP, now.mono, fx));
     assert_eq!(delete(&mut bench), Err(GroupError::GroupNotFound));
     let members = bench.stable(1);
     bench.commit(&members[0], 1, 7).expect("a member");
@@ -470,7 +471,7 @@ fn only_empty_groups_are_deleted_and_with_their_offsets() {
     bench.leave(&members[0], None);
     assert_eq!(delete(&mut bench), Ok(()));
     for machine in [&bench.machine, &bench.restored()] {
-        assert_eq!(machine.list_groups(&[], &[]), []);
+        assert_eq!(machine.list_groups(MonoTime(0), &[], &[]), []);
         assert_eq!(machine.fetch_all_offsets(GROUP, false), []);
     }
 }
@@ -493,7 +494,9 @@ fn groups_are_listed_by_state_and_type() {
                 .map(|name| (*name).to_owned())
                 .collect::<Vec<_>>()
         };
-        let listed = bench.machine.list_groups(&own(&states), &own(&types));
+        let listed = bench
+            .machine
+            .list_groups(MonoTime(0), &own(&states), &own(&types));
         assert_eq!(listed.len(), usize::from(found), "{states:?} {types:?}");
     }
 }

@@ -1,8 +1,13 @@
 //! Logs that Apache Kafka wrote: read as it reads them, written as it writes them.
 
-use ottla_base::{Offset, ProducerId};
-use ottla_coordinator::PutRecord as _;
-use ottla_group::{GroupCoordinator, GroupError, GroupRecord};
+use ottla_base::{MonoTime, Offset, ProducerId, Uuid, WallMillis};
+use ottla_coordinator::{PutRecord as _, Ticket};
+use ottla_group::{
+    Caller, GroupCoordinator, GroupEffects, GroupError, GroupRecord, GroupReply, Now,
+};
+use ottla_protocol::ErrorCode;
+use ottla_protocol::messages::JoinGroupRequest;
+use ottla_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use ottla_records::Batches;
 use ottla_records::codec::Decompressor;
 use ottla_records::control::ControlType;
@@ -111,7 +116,7 @@ fn offsets_and_groups_are_those_that_kafka_has() {
 
     let expiring = records(segment!("expiring"));
     assert_eq!(offsets(&load(&expiring[..2]), "simple3")[0], Some(2));
-    assert_eq!(load(&expiring).list_groups(&[], &[]), []);
+    assert_eq!(load(&expiring).list_groups(MonoTime(0), &[], &[]), []);
 }
 
 #[test]
@@ -139,6 +144,15 @@ fn own_records_are_written_byte_for_byte_as_kafka_does() {
     assert!(compared > 20, "{compared}");
 }
 
+/// Whether the first `length` records leave a consumer group with a member.
+fn has_member(all: &[Record], length: usize) -> bool {
+    let of_member = all[..length]
+        .iter()
+        .rev()
+        .find(|record| record.key[..2] == [0, 5]);
+    of_member.is_some_and(|record| record.value.is_some())
+}
+
 #[test]
 fn groups_of_newer_kinds_are_kept_out_of_harms_way() {
     for (hex, group, kind) in [
@@ -148,19 +162,20 @@ fn groups_of_newer_kinds_are_kept_out_of_harms_way() {
         let all = records(hex);
         for length in 1..=all.len() {
             let machine = load(&all[..length]);
-            let listed = machine.list_groups(&[], &[]);
+            let listed = machine.list_groups(MonoTime(0), &[], &[]);
             assert_eq!(listed.len(), 1);
+            let listed = (listed[0].group_id.as_str(), listed[0].group_type.as_str());
+            assert_eq!(listed, (group, kind));
             assert_eq!(
-                (listed[0].group_id.as_str(), listed[0].group_type.as_str()),
-                (group, kind)
+                machine.describe_group(group),
+                Err(GroupError::OtherGroupType)
             );
-            let mut fx = ottla_group::GroupEffects::default();
-            assert_eq!(
-                machine.delete_group(group, &mut fx),
-                Err(GroupError::NonEmptyGroup)
-            );
-            machine.expire_offsets(ottla_base::WallMillis(i64::MAX), &mut fx);
+            let mut fx = GroupEffects::default();
+            machine.expire_offsets(WallMillis(i64::MAX), &mut fx);
             assert_eq!(fx.records, [], "nothing of it expires");
+            let deleted = machine.delete_group(group, MonoTime(0), &mut fx);
+            let is_free = kind == "consumer" && !has_member(&all, length);
+            assert_eq!(deleted.is_ok(), is_free, "{kind} {length}");
         }
     }
     let machine = load(&records(segment!("consumer")));
@@ -168,6 +183,79 @@ fn groups_of_newer_kinds_are_kept_out_of_harms_way() {
         offsets(&machine, "kip848"),
         [Some(3), Some(8), Some(3), Some(6)]
     );
+}
+
+/// Somebody joins a group; the records that come of it, and the error.
+fn join(machine: &mut GroupCoordinator, group: &str, mono: u64) -> (Vec<GroupRecord>, i16) {
+    let caller = Caller {
+        client_id: "c",
+        client_host: "/127.0.0.1",
+        version: 9,
+    };
+    let request = JoinGroupRequest {
+        group_id: group.to_owned(),
+        session_timeout_ms: 10_000,
+        protocol_type: "consumer".to_owned(),
+        protocols: vec![JoinGroupRequestProtocol {
+            name: "range".to_owned(),
+            metadata: Vec::new(),
+        }],
+        ..JoinGroupRequest::default()
+    };
+    let now = Now {
+        mono: MonoTime(mono),
+        wall: WallMillis(0),
+    };
+    let mut fx = GroupEffects::default();
+    machine.join_group(now, &caller, request, Uuid([1; 16]), Ticket(1), &mut fx);
+    for (at, record) in (1_000..).zip(&fx.records) {
+        machine.replay(Offset(at), None, record);
+    }
+    match fx.replies.first() {
+        Some((_, GroupReply::Join(response))) => (fx.records, response.error_code),
+        other => panic!("no answer: {other:?}"),
+    }
+}
+
+#[test]
+fn consumer_group_without_members_gives_way_to_a_classic_one_as_in_kafka() {
+    let mut machine = load(&records(segment!("consumer")));
+    let (written, error) = join(&mut machine, "kip848", 0);
+    assert_eq!(error, ErrorCode::MemberIdRequired.code());
+    // The target assignment, the group, and the classic group in the same batch.
+    let keys: Vec<(u8, bool)> = written
+        .iter()
+        .map(|record| record.to_record().expect("fits"))
+        .map(|record| (record.key[1], record.value.is_some()))
+        .collect();
+    assert_eq!(keys, [(6, false), (3, false), (2, true)]);
+    let group = machine.describe_group("kip848").expect("a classic group");
+    assert_eq!(group.group_state, "Empty");
+    assert_eq!(
+        offsets(&machine, "kip848"),
+        [Some(3), Some(8), Some(3), Some(6)]
+    );
+}
+
+#[test]
+fn members_of_a_consumer_group_hold_it_for_the_session_that_the_log_left_them() {
+    let all = records(segment!("consumer"));
+    let with_member = (1..all.len()).find(|length| has_member(&all, *length));
+    let mut machine = load(&all[..with_member.expect("a member joined")]);
+    let mut fx = GroupEffects::default();
+    let second = 1_000_000_000;
+    let loaded = Now {
+        mono: MonoTime(5 * second),
+        wall: WallMillis(0),
+    };
+    machine.loaded(loaded, &mut fx);
+    let refused = ErrorCode::InconsistentGroupProtocol.code();
+    assert_eq!(
+        join(&mut machine, "kip848", 50 * second - 1),
+        (Vec::new(), refused)
+    );
+    let (_, error) = join(&mut machine, "kip848", 50 * second);
+    assert_eq!(error, ErrorCode::MemberIdRequired.code());
 }
 
 #[test]

@@ -156,7 +156,7 @@ impl Model {
                 let broken = self.bench.broken.is_some();
                 let deleted = self
                     .bench
-                    .act(|machine, _, fx| machine.delete_group(GROUP, fx));
+                    .act(|machine, now, fx| machine.delete_group(GROUP, now.mono, fx));
                 if deleted.is_ok() && !broken {
                     self.offset = None;
                 }

@@ -1,6 +1,6 @@
 //! Offsets: who may commit, what is fetched, what goes.
 
-use ottla_base::{Offset, ProducerId, Uuid};
+use ottla_base::{MonoTime, Offset, ProducerId, Uuid};
 use ottla_group::{
     CommittedOffset, Committer, GroupCoordinator, GroupError, GroupRecord, OffsetToCommit,
 };
@@ -147,7 +147,7 @@ fn offsets_of_a_group_without_members_age_from_when_it_became_empty() {
     expire(&mut bench);
     assert_eq!(bench.offset(), None);
     assert_eq!(bench.state(), "Dead");
-    assert_eq!(bench.restored().list_groups(&[], &[]), []);
+    assert_eq!(bench.restored().list_groups(MonoTime(0), &[], &[]), []);
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn offsets_that_a_member_reads_never_age() {
 fn offsets_are_deleted_unless_a_member_reads_the_topic() {
     let mut bench = Bench::new();
     let delete = |bench: &mut Bench, topic: &str| {
-        bench.act(|machine, _, fx| machine.delete_offsets(GROUP, topic, &[0, 1], fx))
+        bench.act(|machine, now, fx| machine.delete_offsets(GROUP, topic, &[0, 1], now.mono, fx))
     };
     assert_eq!(delete(&mut bench, "t"), Err(GroupError::GroupNotFound));
     let member = reader_of_t(&mut bench, READS_T);
