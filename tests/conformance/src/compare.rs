@@ -163,21 +163,44 @@ fn by_key(list: &[Value]) -> Option<serde_json::Map<String, Value>> {
 }
 
 fn reason(scenario: &str, step: &str, field: &str) -> Option<&'static str> {
-    let (_, api) = step.split_once(' ')?;
-    let fits = |pattern: &str, text: &str| {
-        pattern
-            .strip_suffix('*')
-            .map_or(pattern == text, |start| text.starts_with(start))
-    };
-    DIFFERENCES
-        .lines()
-        .filter(|line| !line.starts_with('#') && !line.is_empty())
-        .find_map(|line| {
-            let mut parts = line.splitn(4, '\t');
-            let (of, which, what) = (parts.next()?, parts.next()?, parts.next()?);
-            let all = fits(of, scenario) && fits(which, api) && fits(what, field);
-            parts.next().filter(|_| all)
+    rows().find_map(|row| row.explains(scenario, step, field).then_some(row.reason))
+}
+
+/// What may differ, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    scenario: &'static str,
+    api: &'static str,
+    field: &'static str,
+    reason: &'static str,
+}
+
+/// Every row of the table.
+pub fn rows() -> impl Iterator<Item = Row> {
+    let lines = DIFFERENCES.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| {
+        let mut parts = line.splitn(4, '\t');
+        Some(Row {
+            scenario: parts.next()?,
+            api: parts.next()?,
+            field: parts.next()?,
+            reason: parts.next()?,
         })
+    })
+}
+
+impl Row {
+    /// Whether the row is about this field of this step.
+    #[must_use]
+    pub fn explains(&self, scenario: &str, step: &str, field: &str) -> bool {
+        let fits = |pattern: &str, text: &str| {
+            pattern
+                .strip_suffix('*')
+                .map_or(pattern == text, |start| text.starts_with(start))
+        };
+        let (_, api) = step.split_once(' ').unwrap_or_default();
+        fits(self.scenario, scenario) && fits(self.api, api) && fits(self.field, field)
+    }
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ fn answers_are_those_of_apache_kafka() {
     let address = node::address(&node);
     let apis = Apis::load().expect("schemas");
     let mut unexplained = Vec::new();
+    let mut unused: Vec<_> = compare::rows().collect();
     for path in files("scenarios") {
         let name = path
             .file_stem()
@@ -35,6 +36,10 @@ fn answers_are_those_of_apache_kafka() {
         let kafka = compare::read(&golden).expect(name);
         let ours = play::play(&apis, address, name, "1", &steps).expect(name);
         let differences = compare::compare(name, &kafka, &ours).expect(name);
+        unused.retain(|row| {
+            let about = |one: &compare::Difference| row.explains(name, &one.step, &one.field);
+            !differences.iter().any(about)
+        });
         let on_purpose = differences
             .iter()
             .filter(|one| one.reason.is_some())
@@ -49,6 +54,7 @@ fn answers_are_those_of_apache_kafka() {
     }
     node.stop();
     assert!(unexplained.is_empty(), "{unexplained:#?}");
+    assert_eq!(unused, [], "rows that explain nothing any more");
 }
 
 #[test]
