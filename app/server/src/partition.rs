@@ -15,7 +15,7 @@ mod upkeep;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use ottla_base::{LeaderEpoch, NodeId, Offset, TopicId, WallMillis};
+use ottla_base::{LeaderEpoch, MonoTime, NodeId, Offset, TopicId, WallMillis};
 use ottla_config::{BrokerConfig, CommitFlush};
 use ottla_replication::leader::{FlushPolicy, Leader, WriteRefusal};
 use ottla_storage::{AppendError, DirIndex, Flusher, Log, LogDirs, StorageEnv, StorageError};
@@ -106,6 +106,8 @@ struct State {
     waiters: Waiters,
     /// Whether the flusher has this partition in its queue.
     flush_queued: bool,
+    /// When the flusher comes because of `flush.ms`, if it does.
+    flush_by: Option<MonoTime>,
     /// End of the log at the last time `flush.messages` was looked at.
     flush_asked: Offset,
 }
@@ -260,3 +262,6 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

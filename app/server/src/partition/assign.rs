@@ -43,6 +43,7 @@ impl Partition {
             rules: Arc::clone(rules),
             waiters: Waiters::default(),
             flush_queued: false,
+            flush_by: None,
             flush_asked: log.end(),
             log: Some(log),
         };

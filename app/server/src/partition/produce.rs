@@ -1,8 +1,10 @@
 //! Appending as leader.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use ottla_base::{LeaderEpoch, Offset, WallMillis};
+use ottla_base::{LeaderEpoch, MonoTime, Offset, WallMillis};
+use ottla_env::Clock;
 use ottla_records::BatchBuilder;
 use ottla_records::codec::Compressor;
 use ottla_records::validate::Validated;
@@ -120,10 +122,18 @@ impl Partition {
             };
             let must_flush = !state.flush_queued && (waits_for_disk || state.is_flush_due(end));
             state.flush_queued |= must_flush;
+            let deadline = if must_flush {
+                None
+            } else {
+                state.flush_deadline(&*self.env.storage.clock)
+            };
             drop(state);
             if must_flush {
                 let this: Arc<dyn Flushable> = Arc::<Self>::clone(self);
                 self.env.flusher.submit(this);
+            } else if let Some(deadline) = deadline {
+                let this: Arc<dyn Flushable> = Arc::<Self>::clone(self);
+                self.env.flusher.submit_by(this, deadline);
             }
             Ok(appended)
         });
@@ -174,6 +184,21 @@ impl State {
             self.flush_asked = end;
         }
         due
+    }
+
+    /// Until when `flush.ms` wants what was just appended flushed; `None` if never, or if the flusher knows
+    /// of an earlier time.
+    ///
+    /// Kafka differs: it looks for such logs every `log.flush.scheduler.interval.ms`, which is never unless
+    /// that is set.
+    fn flush_deadline(&mut self, clock: &dyn Clock) -> Option<MonoTime> {
+        let flush_ms = self.rules.log.flush_ms;
+        if flush_ms == i64::MAX || self.flush_queued || self.flush_by.is_some() {
+            return None;
+        }
+        let pause = Duration::from_millis(u64::try_from(flush_ms).unwrap_or(0));
+        self.flush_by = Some(clock.mono().saturating_add(pause));
+        self.flush_by
     }
 
     /// Tells the leader how far its log is flushed.

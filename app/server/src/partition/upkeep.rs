@@ -19,6 +19,11 @@ impl Flushable for Partition {
     fn flush_work(&self) -> Option<FlushWork> {
         let mut state = self.state();
         state.flush_queued = false;
+        if let Some(deadline) = state.flush_by
+            && deadline <= self.env.storage.clock.mono()
+        {
+            state.flush_by = None;
+        }
         state.log.as_mut()?.flush_work()
     }
 

@@ -1,0 +1,161 @@
+//! When a partition asks for a flush.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ottla_base::{LeaderEpoch, NodeId, Offset, PartitionEpoch, TopicId, Uuid, WallMillis};
+use ottla_config::{BrokerConfig, MetaProperties, RawConfigs, write_properties};
+use ottla_disk::{FileCache, write_atomically};
+use ottla_env::{Clock, Disk};
+use ottla_metadata::{LeaderRecoveryState, PartitionRegistration};
+use ottla_records::BatchBuilder;
+use ottla_sim::{SimClock, SimDisk, SimRng};
+use ottla_storage::{Expect, Flushable as _, Flusher, Log, LogDirs, StorageEnv};
+
+use super::{LeaderChange, Partition, PartitionEnv};
+use crate::topic_rules::TopicRules;
+
+/// A partition that this node leads alone, with the flusher of its directory.
+struct World {
+    clock: Arc<SimClock>,
+    partition: Arc<Partition>,
+    flusher: Arc<Flusher>,
+}
+
+impl World {
+    fn new(node: &[(&str, &str)], topic: &[(&str, &str)]) -> Self {
+        let raw = |texts: &[(&str, &str)]| -> RawConfigs {
+            let pairs = texts.iter();
+            pairs
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect()
+        };
+        let mut texts = raw(&[
+            ("node.id", "1"),
+            ("process.roles", "broker,controller"),
+            ("controller.quorum.bootstrap.servers", "localhost:9093"),
+            ("controller.listener.names", "CONTROLLER"),
+            (
+                "listeners",
+                "PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093",
+            ),
+            ("log.dirs", "/data"),
+        ]);
+        texts.extend(raw(node));
+        let config = BrokerConfig::load(texts).expect("valid");
+        let clock = Arc::new(SimClock::new(WallMillis(1_700_000_000_000)));
+        let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
+        let dir = PathBuf::from("/data");
+        disk.create_dir_all(&dir).expect("room");
+        let meta = MetaProperties {
+            version: 1,
+            cluster_id: Some("c".to_owned()),
+            node_id: Some(NodeId(1)),
+            directory_id: Some(Uuid([9; 16])),
+        };
+        let text = write_properties(None, "", &meta.to_properties());
+        write_atomically(&*disk, &dir.join("meta.properties"), text.as_bytes()).expect("room");
+        let storage = Arc::new(StorageEnv {
+            files: FileCache::new(Arc::clone(&disk), 10),
+            disk,
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            rng: Arc::new(SimRng::new(1)),
+        });
+        let expect = Expect {
+            node_id: NodeId(1),
+            cluster_id: None,
+            metadata_dir: dir.clone(),
+        };
+        let dirs = Arc::new(LogDirs::open(&storage, &[dir], &expect).expect("formatted"));
+        let flusher = Arc::new(Flusher::start(&storage, &dirs).expect("threads"));
+        let home = dirs.place().expect("online");
+        let path = dirs.path_of(home, "t", 0);
+        let (name, id) = ("t".into(), TopicId(Uuid([7; 16])));
+        let rules = Arc::new(TopicRules::resolve(&config, &raw(topic)));
+        let log = Log::create(&storage, path, Some(id), Arc::clone(&rules.log));
+        let env = Arc::new(PartitionEnv::new(
+            &config,
+            storage,
+            dirs,
+            Arc::clone(&flusher),
+        ));
+        let partition = Partition::new(&env, (&name, id, 0), home, log, Offset::ZERO, &rules);
+        let registration = PartitionRegistration {
+            replicas: Box::new([NodeId(1)]),
+            directories: Box::new([Uuid([9; 16])]),
+            isr: Box::new([NodeId(1)]),
+            removing_replicas: Box::default(),
+            adding_replicas: Box::default(),
+            elr: Box::default(),
+            last_known_elr: Box::default(),
+            leader: NodeId(1),
+            leader_recovery_state: LeaderRecoveryState::Recovered,
+            leader_epoch: LeaderEpoch(0),
+            partition_epoch: PartitionEpoch(0),
+        };
+        let change = partition.assign(&registration);
+        assert_eq!(change, LeaderChange::Elected(LeaderEpoch(0)));
+        Self {
+            clock,
+            partition,
+            flusher,
+        }
+    }
+
+    fn append(&self) {
+        let mut batch = BatchBuilder::new(Offset::ZERO);
+        let now = self.clock.wall();
+        batch.append(now, None, Some(b"a record")).expect("fits");
+        self.partition
+            .append_records(&batch, now)
+            .expect("it leads");
+    }
+
+    /// Stops the flusher, which does all that it was asked for; how far the log is flushed then.
+    fn flushed(self) -> Offset {
+        self.flusher.stop();
+        let state = self.partition.state();
+        state.log.as_ref().expect("not deleted").flushed_end()
+    }
+}
+
+#[test]
+fn flush_is_asked_for_as_the_settings_say() {
+    let never = [("ottla.commit.flush", "never")];
+    let cases: [(&[(&str, &str)], &[(&str, &str)], i64); 6] = [
+        (&[], &[], 5),
+        (&never, &[], 0),
+        (&never, &[("flush.ms", "60000")], 5),
+        (&never, &[("flush.messages", "1")], 5),
+        (&never, &[("flush.messages", "5")], 5),
+        (&never, &[("flush.messages", "6")], 0),
+    ];
+    for (node, topic, flushed) in cases {
+        let world = World::new(node, topic);
+        for _ in 0..5 {
+            world.append();
+        }
+        assert_eq!(world.flushed(), Offset(flushed), "{node:?} {topic:?}");
+    }
+}
+
+#[test]
+fn one_deadline_is_known_to_the_flusher_at_a_time() {
+    let world = World::new(&[("ottla.commit.flush", "never")], &[("flush.ms", "1000")]);
+    let deadline = || world.partition.state().flush_by;
+    world.append();
+    let first = deadline();
+    assert!(first.is_some());
+    world.clock.advance_ms(500);
+    world.append();
+    assert_eq!(deadline(), first);
+    // An earlier flush leaves it: what comes after is flushed by then all the same.
+    drop(world.partition.flush_work());
+    assert_eq!(deadline(), first);
+    world.clock.advance_ms(500);
+    drop(world.partition.flush_work());
+    assert_eq!(deadline(), None);
+    world.append();
+    assert!(deadline() > first);
+    world.flusher.stop();
+}
