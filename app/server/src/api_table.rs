@@ -171,9 +171,15 @@ api_table! {
     ListPartitionReassignments 0..=0 ListPartitionReassignmentsRequest list_partition_reassignments
         [broker: true, controller: true];
     OffsetDelete 0..=0 OffsetDeleteRequest offset_delete [broker: true, controller: false];
+    DescribeClientQuotas 0..=1 DescribeClientQuotasRequest describe_client_quotas
+        [broker: true, controller: false];
+    DescribeUserScramCredentials 0..=0 DescribeUserScramCredentialsRequest
+        describe_user_scram_credentials [broker: true, controller: true];
     DescribeQuorum 0..=2 DescribeQuorumRequest describe_quorum [broker: true, controller: true];
     UpdateFeatures 0..=2 UpdateFeaturesRequest update_features [broker: true, controller: true];
     DescribeCluster 0..=2 DescribeClusterRequest describe_cluster [broker: true, controller: true];
+    DescribeProducers 0..=0 DescribeProducersRequest describe_producers
+        [broker: true, controller: false];
     UnregisterBroker 0..=0 UnregisterBrokerRequest unregister_broker
         [broker: true, controller: true];
     ListConfigResources 0..=1 ListConfigResourcesRequest list_config_resources

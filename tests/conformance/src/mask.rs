@@ -35,6 +35,7 @@ const UNORDERED: &[&str] = &[
     "SupportedFeatures",
     "FinalizedFeatures",
     "Members",
+    "ActiveProducers",
     "Coordinators",
     "Partitions",
     "PartitionResponses",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ottla_base::{LeaderEpoch, Offset};
 use ottla_log::txn_index::AbortedTxn;
 use ottla_replication::leader::Leader;
-use ottla_storage::{FoundOffset, Log, ReadError, ReadSlice, StorageError};
+use ottla_storage::{FoundOffset, Log, ProducerInfo, ReadError, ReadSlice, StorageError};
 
 use super::{Partition, PartitionRefusal, State};
 use crate::waiters::Wake;
@@ -118,6 +118,16 @@ impl Partition {
                 wake.wake();
             }
         }
+    }
+
+    /// The producers that the leader knows, by their ids.
+    pub(crate) fn producers(&self) -> Result<Vec<ProducerInfo>, PartitionRefusal> {
+        let mut state = self.state();
+        let (log, _) = state.leading()?;
+        let mut producers: Vec<ProducerInfo> = log.producers().collect();
+        drop(state);
+        producers.sort_unstable_by_key(|producer| producer.id);
+        Ok(producers)
     }
 
     /// Committed bytes for a coordinator that loads: whole batches from the one that holds `from`, at
