@@ -15,6 +15,9 @@ use ottla_storage::{Expect, Flushable as _, Flusher, Log, LogDirs, StorageEnv};
 use super::{LeaderChange, Partition, PartitionEnv};
 use crate::topic_rules::TopicRules;
 
+/// Configuration texts by key.
+type Texts<'a> = &'a [(&'a str, &'a str)];
+
 /// A partition that this node leads alone, with the flusher of its directory.
 struct World {
     clock: Arc<SimClock>,
@@ -23,8 +26,8 @@ struct World {
 }
 
 impl World {
-    fn new(node: &[(&str, &str)], topic: &[(&str, &str)]) -> Self {
-        let raw = |texts: &[(&str, &str)]| -> RawConfigs {
+    fn new(node: Texts<'_>, topic: Texts<'_>) -> Self {
+        let raw = |texts: Texts<'_>| -> RawConfigs {
             let pairs = texts.iter();
             pairs
                 .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
@@ -122,7 +125,7 @@ impl World {
 #[test]
 fn flush_is_asked_for_as_the_settings_say() {
     let never = [("ottla.commit.flush", "never")];
-    let cases: [(&[(&str, &str)], &[(&str, &str)], i64); 6] = [
+    let cases: [(Texts<'_>, Texts<'_>, i64); 6] = [
         (&[], &[], 5),
         (&never, &[], 0),
         (&never, &[("flush.ms", "60000")], 5),
