@@ -33,6 +33,7 @@ impl WireError for DecideError {
             // Clients ask again after a pause, which is what a full queue needs.
             Self::Busy | Self::TimedOut => ErrorCode::RequestTimedOut,
             Self::NotEncodable(_) => ErrorCode::UnknownServerError,
+            Self::NoRoom => ErrorCode::KafkaStorageError,
         }
     }
 
@@ -43,6 +44,7 @@ impl WireError for DecideError {
             | Self::Stopping
             | Self::Busy
             | Self::TimedOut
+            | Self::NoRoom
             | Self::NotEncodable(_) => None,
         }
     }

@@ -205,7 +205,12 @@ impl Life {
                     return Err(LifecycleError::Refused(error));
                 }
                 Err(DecideError::Stopping) => return Err(LifecycleError::Stopping),
-                Err(DecideError::NotController | DecideError::Busy | DecideError::TimedOut) => {
+                Err(
+                    DecideError::NotController
+                    | DecideError::NoRoom
+                    | DecideError::Busy
+                    | DecideError::TimedOut,
+                ) => {
                     self.sleep(RETRY).await;
                     if self.is_stopped {
                         return Err(LifecycleError::Stopping);

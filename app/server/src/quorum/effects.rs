@@ -71,17 +71,8 @@ impl Quorum {
         tracing::info!(epoch = epoch.0, "this node leads the metadata quorum");
         self.log.begin_epoch(epoch)?;
         self.append_leader_change(epoch)?;
-        let image = MetadataImage::clone(self.publisher.image());
-        let schema = Box::new(self.schema.clone());
-        let mut controller = Controller::from_image(self.controller_config.clone(), schema, image);
-        for (offset, record) in self.publisher.pending() {
-            controller
-                .replay(offset, record)
-                .map_err(|source| QuorumError::Replay { offset, source })?;
-        }
-        controller.set_kraft_version(self.voters.kraft_version());
+        let controller = self.new_controller()?;
         self.status.set_kraft_version(self.voters.kraft_version());
-        controller.activate(self.env.clock.mono());
         let first = controller.activation_records(&self.bootstrap)?;
         self.controller = Some(controller);
         self.round = Some(Round::new(&self.log, epoch, self.env.clock.wall()));
@@ -91,6 +82,21 @@ impl Quorum {
         };
         self.add(decided)?
             .map_err(|unfit| QuorumError::Append(DecideError::from(unfit).to_string()))
+    }
+
+    /// A controller that knows everything in the log, and is active.
+    pub(super) fn new_controller(&self) -> Result<Controller, QuorumError> {
+        let image = MetadataImage::clone(self.publisher.image());
+        let schema = Box::new(self.schema.clone());
+        let mut controller = Controller::from_image(self.controller_config.clone(), schema, image);
+        for (offset, record) in self.publisher.pending() {
+            controller
+                .replay(offset, record)
+                .map_err(|source| QuorumError::Replay { offset, source })?;
+        }
+        controller.set_kraft_version(self.voters.kraft_version());
+        controller.activate(self.env.clock.mono());
+        Ok(controller)
     }
 
     /// The record that begins an epoch. What only the first snapshot knows of the quorum is put into the

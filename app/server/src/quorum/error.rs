@@ -26,6 +26,9 @@ pub enum QuorumError {
     /// The metadata log failed.
     #[error("the metadata log has failed: {0}")]
     Log(#[from] StorageError),
+    /// There is no room for a batch; the metadata log is as it was before.
+    #[error("no room for the metadata log: {0}")]
+    Full(StorageError),
     /// The metadata log does not take a batch.
     #[error("the metadata log refused a batch: {0}")]
     Append(String),

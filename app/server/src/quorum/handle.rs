@@ -32,6 +32,9 @@ pub enum DecideError {
     /// It decided on a record that the format cannot hold, such as a text of more than 32767 bytes.
     #[error("a record cannot be written: {0}")]
     NotEncodable(String),
+    /// The disk has no room for its records.
+    #[error("the disk has no room for the metadata log")]
+    NoRoom,
     /// The queue is full.
     #[error("too many requests wait for the controller: max={QUEUED_REQUESTS_MAX}")]
     Busy,

@@ -18,7 +18,7 @@ use ottla_raft::{ElectionState, LogView};
 use ottla_records::codec::Compressor;
 use ottla_records::control::{ControlType, quorum_batch};
 use ottla_records::{BatchBuilder, BatchView, HEADER_SIZE};
-use ottla_storage::{LeaderBatch, Log, OpenHints, Origin, StorageEnv};
+use ottla_storage::{AppendError, LeaderBatch, Log, OpenHints, Origin, StorageEnv};
 
 use super::batch_file::for_each_batch;
 use super::error::QuorumError;
@@ -164,10 +164,11 @@ impl MetadataLog {
             origin: Origin::Raft,
             now,
         };
-        let appended = self
-            .log
-            .append(batch)
-            .map_err(|error| QuorumError::Append(error.to_string()))?;
+        let appended = self.log.append(batch).map_err(|error| match error {
+            AppendError::Storage(error) if error.is_full() => QuorumError::Full(error),
+            AppendError::Storage(error) => QuorumError::Log(error),
+            error => QuorumError::Append(error.to_string()),
+        })?;
         assert!(
             appended.base == header.base_offset && appended.duplicate.is_none(),
             "this thread alone appends"

@@ -143,6 +143,7 @@ impl Quorum {
             bootstrap: bootstrap.unwrap_or_else(default_bootstrap),
             controller: None,
             round: None,
+            had_room: true,
             waiting: VecDeque::new(),
             env,
         };

@@ -14,7 +14,7 @@ use ottla_metadata::features::supported;
 use ottla_protocol::messages::create_topics_request::CreatableTopic;
 use ottla_protocol::messages::{
     BrokerHeartbeatRequest, BrokerRegistrationRequest, ControllerRegistrationRequest,
-    CreateTopicsRequest, DeleteTopicsRequest, broker_registration_request,
+    CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, broker_registration_request,
     controller_registration_request, delete_topics_request,
 };
 use ottla_records::codec::Decompressor;
@@ -125,6 +125,12 @@ impl Machine {
             .lines()
             .find_map(|line| line.strip_prefix("directory.id="));
         line.unwrap().parse().unwrap()
+    }
+
+    /// Bytes that the files take.
+    fn used(&self) -> u64 {
+        let space = self.disk.space(Path::new(DATA)).unwrap();
+        space.total - space.available
     }
 
     fn read(&self, path: &str) -> Vec<u8> {
@@ -238,21 +244,7 @@ impl Running {
 
     /// Creates topics, each by a request of its own, in one round; gives those that were made.
     fn create(&mut self, topics: &[&str]) -> Result<Vec<String>, QuorumError> {
-        let requests = topics.iter().map(|name| {
-            let topic = CreatableTopic {
-                name: (*name).to_owned(),
-                num_partitions: 2,
-                replication_factor: 1,
-                ..Default::default()
-            };
-            let request = CreateTopicsRequest {
-                topics: vec![topic],
-                ..Default::default()
-            };
-            move |controller: &mut Controller, ctx: &mut Context<'_>| {
-                controller.create_topics(ctx, &request)
-            }
-        });
+        let requests = topics.iter().map(|name| creating(name));
         let answers = self.decide(requests.collect())?;
         let mut made = Vec::new();
         for answer in answers {
@@ -267,6 +259,25 @@ impl Running {
         }
         Ok(made)
     }
+}
+
+/// The request that makes a topic of two partitions.
+fn creating(
+    name: &str,
+) -> impl FnOnce(&mut Controller, &mut Context<'_>) -> Result<Outcome<CreateTopicsResponse>, Refusal>
++ Send
++ 'static {
+    let topic = CreatableTopic {
+        name: name.to_owned(),
+        num_partitions: 2,
+        replication_factor: 1,
+        ..Default::default()
+    };
+    let request = CreateTopicsRequest {
+        topics: vec![topic],
+        ..Default::default()
+    };
+    move |controller, ctx| controller.create_topics(ctx, &request)
 }
 
 /// Polls once; `true` if it is pending.
@@ -455,6 +466,35 @@ fn snapshot_is_written_when_due_and_replaces_the_log() {
     let node = world.open().unwrap();
     assert_eq!(names(node.quorum.image()), made);
     assert_eq!(*node.seen.0.lock(), made);
+}
+
+#[test]
+fn full_disk_refuses_changes_until_there_is_room() {
+    let world = Machine::new();
+    world.format();
+    let mut node = world.open().unwrap();
+    node.register().unwrap();
+    assert_eq!(node.create(&["a"]).unwrap(), ["a"]);
+    let used = world.used();
+    world.disk.set_capacity(used + 10);
+    let end = node.quorum.log.end();
+    for _ in 0..3 {
+        let asked = ["b", "c"].map(creating);
+        for answer in node.decide(asked.into()).unwrap() {
+            assert_eq!(answer, Err(DecideError::NoRoom));
+        }
+        // Neither do records of its own end it.
+        world.clock.advance_ms(600);
+        node.quorum.round(None).unwrap();
+    }
+    assert_eq!(node.quorum.log.end(), end);
+    assert_eq!(names(node.quorum.image()), BTreeSet::from(["a".to_owned()]));
+    world.disk.set_capacity(used + 1_000_000);
+    assert_eq!(node.create(&["b", "a"]).unwrap(), ["b"]);
+    drop(node);
+    world.disk.kill();
+    let node = world.open().unwrap();
+    assert_eq!(names(node.quorum.image()).len(), 2);
 }
 
 #[test]

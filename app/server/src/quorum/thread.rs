@@ -14,7 +14,7 @@ use ottla_base::{MonoTime, Offset};
 use ottla_controller::{Context, Controller, ControllerConfig, NodeConfigSchema};
 use ottla_metadata::{MetadataImage, VersionedRecord};
 use ottla_raft::Raft;
-use ottla_storage::StorageEnv;
+use ottla_storage::{StorageEnv, StorageError};
 
 use super::MetadataListener;
 use super::effects::Outbox;
@@ -50,6 +50,8 @@ pub struct Quorum {
     pub(super) controller: Option<Controller>,
     /// Records that are decided and not appended yet; only while this node leads.
     pub(super) round: Option<Round>,
+    /// Whether the last round found room on the disk; a full one is told once.
+    pub(super) had_room: bool,
     /// Requests by the offset below which all must be committed before they are answered.
     pub(super) waiting: VecDeque<(Offset, Box<dyn Decision>)>,
 }
@@ -120,6 +122,15 @@ impl Quorum {
             round.begin(self.env.clock.wall());
         }
         let mut next = Next::GoOn;
+        match self.work(first, &mut next) {
+            Ok(()) => self.had_room = true,
+            Err(QuorumError::Full(error)) => self.take_back(&error)?,
+            Err(error) => return Err(error),
+        }
+        Ok(next)
+    }
+
+    fn work(&mut self, first: Option<Job>, next: &mut Next) -> Result<(), QuorumError> {
         let mut job = first;
         while let Some(taken) = job {
             match taken {
@@ -128,7 +139,7 @@ impl Quorum {
                     decision,
                 } => self.take(api_version, decision)?,
                 Job::Stop => {
-                    next = Next::Stop;
+                    *next = Next::Stop;
                     break;
                 }
             }
@@ -143,8 +154,33 @@ impl Quorum {
         }
         self.tick()?;
         self.commit()?;
-        self.keep_up()?;
-        Ok(next)
+        self.keep_up()
+    }
+
+    /// The disk has no room for what was decided: it is undone, whoever asked is told, and the node goes
+    /// on. The controller starts anew from what the log holds.
+    ///
+    /// Kafka differs: it halts.
+    fn take_back(&mut self, error: &StorageError) -> Result<(), QuorumError> {
+        if self.had_room {
+            tracing::warn!(%error, "the disk has no room for the metadata log; changes are refused");
+        }
+        self.had_room = false;
+        let end = self.log.end();
+        self.publisher.truncate_to(end);
+        self.voters.truncate_to(end);
+        while self.waiting.back().is_some_and(|(needed, _)| *needed > end) {
+            if let Some((_, decision)) = self.waiting.pop_back() {
+                decision.fail(DecideError::NoRoom);
+            }
+        }
+        if self.controller.is_some() {
+            self.controller = Some(self.new_controller()?);
+            let now = self.env.clock.wall();
+            self.round = Some(Round::new(&self.log, self.raft.epoch(), now));
+        }
+        // What was appended before the disk was full counts.
+        self.commit()
     }
 
     /// Decides one request.
@@ -162,11 +198,18 @@ impl Quorum {
             new_id: &mut || rng.uuid(),
             random: &mut || rng.u64(),
         };
-        if let Some(decided) = decision.decide(controller, &mut context)
-            && let Err(unfit) = self.add(decided)?
-        {
-            decision.fail(unfit.into());
-            return Ok(());
+        if let Some(decided) = decision.decide(controller, &mut context) {
+            match self.add(decided) {
+                Ok(Ok(())) => {}
+                Ok(Err(unfit)) => {
+                    decision.fail(unfit.into());
+                    return Ok(());
+                }
+                Err(error) => {
+                    decision.fail(DecideError::NoRoom);
+                    return Err(error);
+                }
+            }
         }
         // What it saw may be undone until it is committed, even if it changed nothing.
         let end = self.next_offset();

@@ -89,7 +89,7 @@ impl Upkeep {
         if let Some(writing) = self.writing.take()
             && let Ok(Err(error)) = writing.done.recv()
         {
-            tracing::warn!(%error, "a snapshot of the metadata log was not written");
+            tracing::error!(%error, "a snapshot of the metadata log was not written");
         }
     }
 }
@@ -152,8 +152,11 @@ impl Quorum {
             Ok(result) => result,
         };
         self.upkeep.writing = None;
-        // A disk that cannot take a snapshot cannot be trusted with the log either.
-        result?;
+        if let Err(error) = result {
+            // The log holds everything, and the next snapshot comes with as many records again.
+            tracing::error!(%error, "a snapshot of the metadata log was not written");
+            return Ok(());
+        }
         let (SnapshotTime(time), bytes) = (self.upkeep.dir.time(id)?, self.upkeep.dir.bytes(id)?);
         tracing::info!(
             offset = id.end_offset.0,
