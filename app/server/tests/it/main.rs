@@ -2,6 +2,7 @@
 //!
 //! The front of a node alone (no quorum, no partition) is enough for what concerns connections and frames.
 
+mod accepted;
 mod admin;
 mod bodies;
 mod frames;

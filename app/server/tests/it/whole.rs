@@ -50,11 +50,20 @@ fn config(dir: &Path, extra: &[(&str, &str)]) -> BrokerConfig {
 /// Runs `body` against a new node.
 pub(crate) fn with_node<T>(extra: &[(&str, &str)], body: impl AsyncFnOnce(Whole) -> T) -> T {
     let dir = tempfile::tempdir().expect("a directory");
+    with_node_in(dir.path(), extra, body)
+}
+
+/// Runs `body` against a node with its data in `dir`, which is formatted if it is new.
+pub(crate) fn with_node_in<T>(
+    dir: &Path,
+    extra: &[(&str, &str)],
+    body: impl AsyncFnOnce(Whole) -> T,
+) -> T {
     let options = StartOptions {
         auto_format: true,
         on_failure: Box::new(|error| panic!("the node failed: {error}")),
     };
-    let node = start(config(dir.path(), extra), options).expect("starts");
+    let node = start(config(dir, extra), options).expect("starts");
     let port = node.listeners().first().expect("one listener").port;
     let whole = Whole {
         address: SocketAddr::from(([127, 0, 0, 1], port)),
