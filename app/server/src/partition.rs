@@ -110,6 +110,10 @@ struct State {
     flush_by: Option<MonoTime>,
     /// End of the log at the last time `flush.messages` was looked at.
     flush_asked: Offset,
+    /// Whether appends are refused because the node stops.
+    draining: bool,
+    /// The epoch under which this node led last, and the high watermark when that ended.
+    last_led: Option<(LeaderEpoch, Offset)>,
 }
 
 /// What an append gave.
@@ -234,13 +238,17 @@ impl Partition {
 impl State {
     /// The log and the leader's view of it, if this node leads.
     fn leading(&mut self) -> Result<(&mut Log, &mut Leader), PartitionRefusal> {
-        let not_leader = PartitionRefusal::NotLeader {
-            leader: self.leader_id,
-            epoch: self.leader_epoch,
-        };
+        let not_leader = self.not_leader();
         match (&mut self.log, &mut self.leader) {
             (Some(log), Some(leader)) => Ok((log, leader)),
             _ => Err(not_leader),
+        }
+    }
+
+    fn not_leader(&self) -> PartitionRefusal {
+        PartitionRefusal::NotLeader {
+            leader: self.leader_id,
+            epoch: self.leader_epoch,
         }
     }
 

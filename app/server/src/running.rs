@@ -2,7 +2,8 @@
 //! is made durable, and the marks of a clean shutdown are written last.
 
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, Thread};
+use std::time::{Duration, Instant};
 
 use ottla_base::BrokerEpoch;
 use ottla_config::Listener;
@@ -10,7 +11,20 @@ use ottla_storage::{AllMaintained, Background, Flusher, LogDirs, Maintained};
 
 use crate::broker::lifecycle::Lifecycle;
 use crate::node::Node;
+use crate::waiters::Wake;
 use crate::workers::Workers;
+
+/// Longest wait for records that were taken and are not acknowledged yet.
+const DRAIN_MAX: Duration = Duration::from_secs(5);
+
+/// Wakes a thread that is parked.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(&self) {
+        self.0.unpark();
+    }
+}
 
 /// The parts of a node, as far as they run.
 pub(crate) struct Parts {
@@ -42,6 +56,7 @@ impl Parts {
     /// Stops what runs, in the reverse order of the start.
     pub(crate) fn stop(&mut self) {
         let epoch = self.broker_epoch();
+        self.drain();
         if let Some(lifecycle) = self.lifecycle.take() {
             lifecycle.stop();
         }
@@ -62,6 +77,31 @@ impl Parts {
         let mut partitions = Vec::new();
         AllPartitions(Arc::clone(&self.node)).collect(&mut partitions);
         self.dirs.close(partitions, self.closers, epoch);
+    }
+
+    /// Takes no more records, and waits until those that were taken are acknowledged.
+    fn drain(&self) {
+        let deadline = Instant::now() + DRAIN_MAX;
+        let wake: Arc<dyn Wake> = Arc::new(Unpark(std::thread::current()));
+        let all = self.node.partitions.all().into_iter();
+        let mut open: Vec<_> = all
+            .filter_map(|partition| partition.drain().map(|end| (partition, end)))
+            .collect();
+        while let Some((partition, end)) = open.last() {
+            if partition.wait_committed(*end, &wake) {
+                open.pop();
+                continue;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                tracing::warn!(
+                    partitions = open.len(),
+                    "records wait for the disk; the node stops all the same"
+                );
+                return;
+            }
+            std::thread::park_timeout(left);
+        }
     }
 
     /// The epoch under which this node is registered now.

@@ -41,6 +41,8 @@ pub(crate) struct Writer {
     open: VecDeque<Batch>,
     /// Offset of each record that was acknowledged, by number.
     acknowledged: BTreeMap<i32, i64>,
+    /// Batches that were sent again and were there: their first answer was lost.
+    repeated: usize,
     /// An answer that must not be.
     fault: Option<String>,
 }
@@ -54,6 +56,7 @@ impl Writer {
             next: 0,
             open: VecDeque::new(),
             acknowledged: BTreeMap::new(),
+            repeated: 0,
             fault: None,
         }
     }
@@ -68,6 +71,11 @@ impl Writer {
 
     pub(crate) fn acknowledged(&self) -> usize {
         self.acknowledged.len()
+    }
+
+    /// Batches that had to be sent again although they were there, too old for their place to be known.
+    pub(crate) fn repeated(&self) -> usize {
+        self.repeated
     }
 
     /// Writes until the connection ends.
@@ -113,7 +121,7 @@ impl Writer {
                     }
                 }
                 // That it is there, and once, the order of the records shows.
-                error if is_repeated && SENT_BEFORE.contains(&error) => {}
+                error if is_repeated && SENT_BEFORE.contains(&error) => self.repeated += 1,
                 error if Refused(error).is_retriable() => {
                     // The node stops: the batch may be there or not, as when the connection ends.
                     self.open.push_front(batch);

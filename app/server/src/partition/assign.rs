@@ -45,6 +45,8 @@ impl Partition {
             flush_queued: false,
             flush_by: None,
             flush_asked: log.end(),
+            draining: false,
+            last_led: None,
             log: Some(log),
         };
         Arc::new(Self {
@@ -69,8 +71,7 @@ impl Partition {
             let result = if leads {
                 state.lead(&self.env, registration)
             } else {
-                state.high_watermark = state.known_high_watermark();
-                state.leader = None;
+                state.resign();
                 Ok(None)
             };
             match result {
@@ -132,7 +133,15 @@ impl Partition {
 }
 
 impl State {
-    fn is_behind_disk(&self) -> bool {
+    /// Leads no more; remembers what was committed until now.
+    fn resign(&mut self) {
+        self.high_watermark = self.known_high_watermark();
+        if let Some(leader) = self.leader.take() {
+            self.last_led = Some((leader.epoch(), self.high_watermark));
+        }
+    }
+
+    pub(super) fn is_behind_disk(&self) -> bool {
         self.log
             .as_ref()
             .is_some_and(|log| log.flushed_end() < log.end())

@@ -100,6 +100,9 @@ impl Partition {
         let result = waking(|woken| {
             let mut state = self.state();
             let min_insync_replicas = state.rules.min_insync_replicas;
+            if state.draining {
+                return Err(state.not_leader());
+            }
             let (log, leader) = state.leading()?;
             if all_in_sync {
                 leader.check_write(min_insync_replicas)?;
@@ -156,8 +159,33 @@ impl Partition {
                     Acked::NotYet
                 }
             }
+            // It was committed before another leader came, so that one has it.
+            _ if state
+                .last_led
+                .is_some_and(|(led, end)| led == epoch && last < end) =>
+            {
+                Acked::Yes
+            }
             _ => Acked::LeaderLost,
         }
+    }
+
+    /// Refuses appends from now on, because the node stops. What was appended and waits for this node's disk goes on
+    /// to be committed, up to the offset returned: a producer that had to send it again to the next leader might be
+    /// told that it is out of order, because the file with the state of producers knows but the last batch of each.
+    pub(crate) fn drain(self: &Arc<Self>) -> Option<Offset> {
+        let mut state = self.state();
+        state.draining = true;
+        let end = state.log.as_ref().map(Log::end)?;
+        let waits = state.leader.as_ref()?.high_watermark() < end && state.is_behind_disk();
+        let must_flush = waits && !state.flush_queued;
+        state.flush_queued |= must_flush;
+        drop(state);
+        if must_flush {
+            let this: Arc<dyn Flushable> = Arc::<Self>::clone(self);
+            self.env.flusher.submit(this);
+        }
+        waits.then_some(end)
     }
 }
 
