@@ -30,16 +30,22 @@ impl<'a> Cursor<'a> {
 
     #[inline]
     pub(crate) fn varint(&mut self) -> Result<i32, RecordError> {
-        // One byte is by far the most common: small lengths, deltas and counts.
-        if let Some((&byte, rest)) = self.0.split_first()
-            && byte < 0x80
-        {
-            self.0 = rest;
-            return Ok(unzigzag32(u32::from(byte)));
+        // One byte holds counts and most deltas, two bytes lengths up to 8191: nearly all there is.
+        match self.0 {
+            [byte, rest @ ..] if *byte < 0x80 => {
+                self.0 = rest;
+                Ok(unzigzag32(u32::from(*byte)))
+            }
+            [low, high, rest @ ..] if *high < 0x80 => {
+                self.0 = rest;
+                Ok(unzigzag32(u32::from(*low & 0x7f) | u32::from(*high) << 7))
+            }
+            _ => self.varint_slow(),
         }
-        self.varint_slow()
     }
 
+    #[cold]
+    #[inline(never)]
     fn varint_slow(&mut self) -> Result<i32, RecordError> {
         let mut raw: u32 = 0;
         let mut left = self.0;
