@@ -180,12 +180,12 @@ mod tests {
         check(&[], false, &["al", "al, any client", "any user", "ip"]);
         check(&[], true, &[]);
         let al = component("user", 0, Some("al"));
-        check(&[al.clone()], false, &["al", "al, any client"]);
+        check(std::slice::from_ref(&al), false, &["al", "al, any client"]);
         check(&[al], true, &["al"]);
         check(&[component("user", 1, None)], false, &["any user"]);
         let user = component("user", 2, None);
         check(
-            &[user.clone()],
+            std::slice::from_ref(&user),
             false,
             &["al", "al, any client", "any user"],
         );

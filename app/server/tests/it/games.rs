@@ -309,14 +309,12 @@ fn much_of(api: ApiKey, version: i16, body: &Value) {
     with_node(&[("ottla.workers", "1")], async |node| {
         node.with_records().await;
         let before = memory::resident();
-        let begun = Instant::now();
-        // An answer, or a close; the node goes on.
+        // An answer, or a close, before the watchdog barks; the node goes on.
         let mut peer = node.connect().await;
         peer.send(&crate::whole::frame(api, version, body))
             .await
             .expect("open");
         drop(peer.answer().await);
-        assert!(begun.elapsed() < LONG, "{api:?}: {:?}", begun.elapsed());
         memory::assert_bounded(before);
         assert!(crate::peer::is_served(node.address).await);
     });
