@@ -53,14 +53,9 @@ impl PartitionEnv {
         dirs: Arc<LogDirs>,
         flusher: Arc<Flusher>,
     ) -> Self {
-        let policy = match config.ottla.commit_flush {
-            CommitFlush::Alone => FlushPolicy::Alone,
-            CommitFlush::Always => FlushPolicy::Always,
-            CommitFlush::Never => FlushPolicy::Never,
-        };
         let env = Self {
             node_id: config.node_id,
-            policy,
+            policy: node_flush_policy(config),
             storage,
             dirs,
             flusher,
@@ -74,6 +69,15 @@ impl PartitionEnv {
     pub(crate) fn set_producer_expiration(&self, config: &BrokerConfig) {
         let ms = i64::from(config.log.producer_id_expiration_ms);
         self.producer_expiration_ms.store(ms, Ordering::Relaxed);
+    }
+}
+
+/// When a record counts on this node, unless its topic says otherwise (`ottla.commit.flush`).
+pub(crate) fn node_flush_policy(config: &BrokerConfig) -> FlushPolicy {
+    match config.ottla.commit_flush {
+        CommitFlush::Alone => FlushPolicy::Alone,
+        CommitFlush::Always => FlushPolicy::Always,
+        CommitFlush::Never => FlushPolicy::Never,
     }
 }
 

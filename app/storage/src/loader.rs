@@ -34,8 +34,14 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 /// Whether a log that was found belongs to this node.
 #[derive(Debug, Clone)]
 pub enum Wanted {
-    /// It does, with these settings.
-    Keep(Arc<LogConfig>),
+    /// It does.
+    Keep {
+        /// How it is to be kept.
+        config: Arc<LogConfig>,
+        /// Whether what recovery finds in it is flushed before it is handed out. Without this it is flushed
+        /// when the log is flushed next, as Kafka does it.
+        flush: bool,
+    },
     /// It does not: another topic had the name, or the partition was moved away. It is renamed to `-stray`
     /// and kept for the operator.
     Stray,
@@ -207,9 +213,9 @@ impl LogDirs {
         Ok(jobs)
     }
 
-    /// Opens logs of a directory until none is left or the directory fails. What recovery found is flushed,
-    /// for some logs at a time, before anybody gets them: some of it may have been acknowledged, and the end of
-    /// a log must not seem to go back until a first flush.
+    /// Opens logs of a directory until none is left or the directory fails. What recovery found in logs that
+    /// ask for it is flushed, for some logs at a time, before anybody gets them: some of it may have been
+    /// acknowledged, and the end of a log must not seem to go back until a first flush.
     fn work(
         &self,
         jobs: &Jobs<'_>,
@@ -223,9 +229,10 @@ impl LogDirs {
             let job = jobs.jobs.get(jobs.next.fetch_add(1, Ordering::Relaxed));
             more = job.is_some();
             match job.map(|job| (job, self.open_log(jobs, job, wanted))) {
-                Some((_, Ok(Some(mut loaded)))) => {
+                Some((_, Ok(Some((mut loaded, flush))))) => {
                     progress.opened(loaded.opened);
-                    let upto = loaded.log.flush_work().map(|work| batch.add(work));
+                    let work = if flush { loaded.log.flush_work() } else { None };
+                    let upto = work.map(|work| batch.add(work));
                     waiting.push((loaded, upto));
                 }
                 Some((job, Ok(None))) => {
@@ -260,20 +267,20 @@ impl LogDirs {
         }
     }
 
-    /// Opens one log; `None` if it is a stray.
+    /// Opens one log, and says whether it is to be flushed; `None` if it is a stray.
     fn open_log(
         &self,
         jobs: &Jobs<'_>,
         job: &Job,
         wanted: &WantedFn<'_>,
-    ) -> Result<Option<Loaded>, StorageError> {
+    ) -> Result<Option<(Loaded, bool)>, StorageError> {
         let Jobs { dir, home, .. } = *jobs;
         let path = home
             .path
             .join(names::partition_dir(&job.topic, job.partition));
         let topic_id = self.topic_id(&path)?;
-        let config = match wanted(&job.topic, job.partition, topic_id) {
-            Wanted::Keep(config) => config,
+        let (config, flush) = match wanted(&job.topic, job.partition, topic_id) {
+            Wanted::Keep { config, flush } => (config, flush),
             Wanted::Stray => {
                 let unique = self.env().rng.uuid();
                 let kind = PartitionDirKind::Stray;
@@ -299,7 +306,7 @@ impl LogDirs {
             log_start: offset(&home.checkpoints.log_starts),
         };
         let (log, opened) = Log::open(self.env(), path, config, hints)?;
-        Ok(Some(Loaded {
+        let loaded = Loaded {
             dir,
             topic: Arc::clone(&job.topic),
             partition: job.partition,
@@ -307,7 +314,8 @@ impl LogDirs {
             log,
             opened,
             high_watermark: offset(&home.checkpoints.high_watermarks),
-        }))
+        };
+        Ok(Some((loaded, flush)))
     }
 
     /// The topic id in a partition's directory (KIP-516), if there is a readable one.

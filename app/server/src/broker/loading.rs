@@ -3,16 +3,16 @@
 //! Opening and recovering logs is the storage layer's; which logs are this node's, the metadata says.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use ottla_base::{NodeId, TopicId, TopicIdPartition};
 use ottla_config::BrokerConfig;
-use ottla_log::LogConfig;
 use ottla_metadata::{ConfigResource, MetadataImage, TopicImage};
+use ottla_replication::leader::FlushPolicy;
 use ottla_storage::{Intervals, LoadError, LogDirs, Wanted};
 use parking_lot::Mutex;
 
 use super::apply::{LoadedLog, MetadataApplier};
+use crate::partition::node_flush_policy;
 use crate::topic_rules::TopicRules;
 
 /// Opens the logs that `image` gives to this node and hands them to `applier`.
@@ -65,8 +65,8 @@ struct Owner<'a> {
     node: NodeId,
     config: &'a BrokerConfig,
     image: &'a MetadataImage,
-    /// Settings of each topic that was asked about; its partitions share them.
-    settings: Mutex<BTreeMap<TopicId, Arc<LogConfig>>>,
+    /// The answer for each topic that was asked about; its partitions share it.
+    settings: Mutex<BTreeMap<TopicId, Wanted>>,
 }
 
 impl Owner<'_> {
@@ -80,19 +80,25 @@ impl Owner<'_> {
             .partition(partition)
             .is_some_and(|registration| registration.replicas.contains(&self.node));
         if is_replica {
-            Wanted::Keep(self.settings_of(topic))
+            self.kept_as(topic)
         } else {
             Wanted::Stray
         }
     }
 
-    fn settings_of(&self, topic: &TopicImage) -> Arc<LogConfig> {
+    /// Where records count before they are flushed, what was found of them counts at once too.
+    fn kept_as(&self, topic: &TopicImage) -> Wanted {
         let mut settings = self.settings.lock();
         let known = settings.entry(topic.id).or_insert_with(|| {
             let overrides = self.image.configs.of(&ConfigResource::topic(&*topic.name));
-            TopicRules::resolve(self.config, overrides).log
+            let rules = TopicRules::resolve(self.config, overrides);
+            let policy = rules.flush_policy(node_flush_policy(self.config));
+            Wanted::Keep {
+                flush: policy != FlushPolicy::Never,
+                config: rules.log,
+            }
         });
-        Arc::clone(known)
+        known.clone()
     }
 }
 

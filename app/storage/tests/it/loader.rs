@@ -36,7 +36,7 @@ fn start(disk: &SimDisk) -> (Arc<StorageEnv>, Arc<LogDirs>) {
     (env, dirs)
 }
 
-/// Makes a log with records and flushes it.
+/// Makes a log with records that are not flushed.
 fn make(env: &Arc<StorageEnv>, path: &str, id: TopicId, records: usize) -> Log {
     let config = Arc::new(LogConfig::default());
     let mut log = Log::create(env, PathBuf::from(path), Some(id), config);
@@ -53,7 +53,11 @@ fn load(dirs: &LogDirs) -> (Result<LoadReport, LoadError>, Found) {
         2,
         &|topic, _, id| match id {
             Some(TOPIC) if !topic.starts_with("stray") => {
-                Wanted::Keep(Arc::new(LogConfig::default()))
+                Wanted::Keep {
+                    config: Arc::new(LogConfig::default()),
+                    // A topic that counts what is not flushed.
+                    flush: !topic.starts_with("swift"),
+                }
             }
             _ => Wanted::Stray,
         },
@@ -327,6 +331,29 @@ fn clean_stop_and_start_reads_no_records() {
     assert_eq!(report.unwrap().scanned_bytes, 0);
     assert_eq!(found["t-1"].log.end(), Offset(4));
     assert_eq!(found["t-1"].high_watermark, Offset(4));
+}
+
+#[test]
+fn what_recovery_found_is_flushed_first_only_where_that_is_asked_for() {
+    let disk = formatted();
+    let (env, dirs) = start(&disk);
+    drop(make(&env, "/a/t-0", TOPIC, 3));
+    drop(make(&env, "/a/swift-0", TOPIC, 3));
+    drop(dirs);
+    disk.kill();
+    let (_, dirs) = start(&disk);
+    let (_, found) = load(&dirs);
+    for (name, flushed) in [("t-0", Offset(3)), ("swift-0", Offset::ZERO)] {
+        assert_eq!(found[name].log.end(), Offset(3), "{name}");
+        assert_eq!(found[name].log.flushed_end(), flushed, "{name}");
+    }
+    // A clean stop flushes both.
+    assert!(dirs.close(Kept::all(found), 1, None));
+    disk.crash(3);
+    let (_, dirs) = start(&disk);
+    let (report, found) = load(&dirs);
+    assert_eq!(report.unwrap().scanned_bytes, 0);
+    assert_eq!(found["swift-0"].log.flushed_end(), Offset(3));
 }
 
 #[test]
