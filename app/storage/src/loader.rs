@@ -39,7 +39,7 @@ pub enum Wanted {
         /// How it is to be kept.
         config: Arc<LogConfig>,
         /// Whether what recovery finds in it is flushed before it is handed out. Without this it is flushed
-        /// when the log is flushed next, as Kafka does it.
+        /// with what the log flushes next.
         flush: bool,
     },
     /// It does not: another topic had the name, or the partition was moved away. It is renamed to `-stray`

@@ -12,8 +12,7 @@ use serde_json::{Value, json};
 use crate::memory;
 use crate::whole::{Whole, with_node};
 
-/// Longest that an answer may take which asks for much; work that grows with the square of the request takes
-/// minutes.
+/// Longest that a test waits for what must come in the end.
 const LONG: Duration = Duration::from_secs(30);
 
 fn code(value: &Value) -> ErrorCode {
@@ -22,6 +21,19 @@ fn code(value: &Value) -> ErrorCode {
 }
 
 impl Whole {
+    /// Fetches within a session; answers with the error and the session's id.
+    async fn fetch_in(&self, session: i32, epoch: i32) -> (ErrorCode, i64) {
+        let body = fetch_body((session, epoch), 0, (0, 1, 1000));
+        let answer = self
+            .call(ApiKey::Fetch, 12, &body)
+            .await
+            .expect("an answer");
+        (
+            code(&answer["ErrorCode"]),
+            answer["SessionId"].as_i64().expect("an id"),
+        )
+    }
+
     /// Makes `t` with three records in three batches.
     async fn with_records(&self) -> String {
         let id = self.create_topic("t", &[]).await;
@@ -98,27 +110,20 @@ fn fetch_sessions_are_bounded_and_nobody_elses() {
     let extra = [("max.incremental.fetch.session.cache.slots", "5")];
     with_node(&extra, async |node| {
         node.with_records().await;
-        let ask = async |session, epoch| {
-            let body = fetch_body((session, epoch), 0, (0, 1, 1000));
-            let answer = node
-                .call(ApiKey::Fetch, 12, &body)
-                .await
-                .expect("an answer");
-            (
-                code(&answer["ErrorCode"]),
-                answer["SessionId"].as_i64().expect("an id"),
-            )
-        };
         for (session, epoch, error) in [
             (77, 1, ErrorCode::FetchSessionIdNotFound),
             (-1, 1, ErrorCode::FetchSessionIdNotFound),
             (i32::MAX, i32::MAX, ErrorCode::FetchSessionIdNotFound),
         ] {
-            assert_eq!(ask(session, epoch).await, (error, 0), "{session} {epoch}");
+            assert_eq!(
+                node.fetch_in(session, epoch).await,
+                (error, 0),
+                "{session} {epoch}"
+            );
         }
         let mut made = 0;
         for _ in 0..50 {
-            let (error, session) = ask(0, 0).await;
+            let (error, session) = node.fetch_in(0, 0).await;
             assert_eq!(error, ErrorCode::None);
             made += usize::from(session != 0);
         }
@@ -130,23 +135,18 @@ fn fetch_sessions_are_bounded_and_nobody_elses() {
 fn session_goes_on_with_its_next_epoch_only() {
     with_node(&[], async |node| {
         node.with_records().await;
-        let ask = async |session, epoch| {
-            let body = fetch_body((session, epoch), 0, (0, 1, 1000));
-            let answer = node
-                .call(ApiKey::Fetch, 12, &body)
-                .await
-                .expect("an answer");
-            (
-                code(&answer["ErrorCode"]),
-                answer["SessionId"].as_i64().expect("an id"),
-            )
-        };
-        let (_, session) = ask(0, 0).await;
+        let (_, session) = node.fetch_in(0, 0).await;
         assert_ne!(session, 0);
         let id = i32::try_from(session).expect("fits");
-        assert_eq!(ask(id, 7).await.0, ErrorCode::InvalidFetchSessionEpoch);
-        assert_eq!(ask(id, 1).await, (ErrorCode::None, session));
-        assert_eq!(ask(id, 1).await.0, ErrorCode::InvalidFetchSessionEpoch);
+        assert_eq!(
+            node.fetch_in(id, 7).await.0,
+            ErrorCode::InvalidFetchSessionEpoch
+        );
+        assert_eq!(node.fetch_in(id, 1).await, (ErrorCode::None, session));
+        assert_eq!(
+            node.fetch_in(id, 1).await.0,
+            ErrorCode::InvalidFetchSessionEpoch
+        );
     });
 }
 
