@@ -10,6 +10,7 @@ mod logs;
 mod output;
 mod server_start;
 mod storage;
+mod tool;
 
 use std::process::ExitCode;
 
@@ -47,6 +48,9 @@ enum ServerCommand {
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = tool::run() {
+        return code;
+    }
     let args = match storage::expand_files(std::env::args_os()) {
         Ok(args) => args,
         Err(error) => {

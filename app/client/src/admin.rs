@@ -1,0 +1,361 @@
+//! A cluster as administration sees it: its nodes, who of them has to be asked, and asking again.
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use ottla_protocol::messages::describe_cluster_response::DescribeClusterBroker;
+use ottla_protocol::messages::metadata_request::MetadataRequestTopic;
+use ottla_protocol::messages::*;
+use ottla_protocol::{ApiKey, ErrorCode};
+
+use crate::api::Call;
+use crate::config::{Bootstrap, ClientConfig};
+use crate::connection::Connection;
+use crate::error::{ClientError, Result};
+
+/// Whose coordinator is looked for; the `KeyType` of FindCoordinator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CoordinatorKind {
+    /// Of a group.
+    Group = 0,
+    /// Of a transactional id.
+    Transaction = 1,
+}
+
+/// What one try of a call came to.
+#[derive(Debug)]
+pub enum Attempt<T> {
+    /// The answer.
+    Done(T),
+    /// Not this time. The call is tried again until its time is over, and then fails with this.
+    Again(ClientError),
+}
+
+/// A cluster.
+#[derive(Debug)]
+pub struct Admin {
+    config: ClientConfig,
+    bootstrap: Vec<(String, SocketAddr)>,
+    /// A connection to whichever node of the bootstrap list answered.
+    first: Option<Connection>,
+    connections: BTreeMap<i32, Connection>,
+    cluster: Option<DescribeClusterResponse>,
+}
+
+impl Admin {
+    /// Takes the settings; connects when it is asked something.
+    ///
+    /// # Errors
+    /// [`ClientError::Config`] if no address of the bootstrap list can be resolved.
+    pub fn new(config: ClientConfig) -> Result<Self> {
+        Ok(Self {
+            bootstrap: config.resolve()?,
+            config,
+            first: None,
+            connections: BTreeMap::new(),
+            cluster: None,
+        })
+    }
+
+    /// The settings.
+    #[must_use]
+    pub const fn config(&self) -> &ClientConfig {
+        &self.config
+    }
+
+    /// Asks any node.
+    ///
+    /// `call` is the name that Kafka's admin client gives the call, such as `listTopics`; it stands in
+    /// the text of a timeout.
+    ///
+    /// # Errors
+    /// [`ClientError`], after retries until `default.api.timeout.ms` where a retry can help.
+    pub fn ask<C: Call>(&mut self, call: &str, request: &C) -> Result<C::Response> {
+        self.retry(call, |admin| admin.first()?.ask(request).map(Attempt::Done))
+    }
+
+    /// Asks the node that stands for the controller: the one that Metadata names.
+    ///
+    /// # Errors
+    /// As [`Admin::ask`].
+    pub fn ask_controller<C: Call>(&mut self, call: &str, request: &C) -> Result<C::Response> {
+        self.retry(call, |admin| {
+            let controller = admin.cluster()?.controller_id;
+            admin.node(controller)?.ask(request).map(Attempt::Done)
+        })
+    }
+
+    /// Asks one node.
+    ///
+    /// # Errors
+    /// As [`Admin::ask`]; [`ClientError::Timeout`] if the cluster has no such node all the time.
+    pub fn ask_node<C: Call>(&mut self, call: &str, node: i32, request: &C) -> Result<C::Response> {
+        self.retry(call, |admin| {
+            admin.node(node)?.ask(request).map(Attempt::Done)
+        })
+    }
+
+    /// Asks the coordinator of a key. `refusal` gives the error code of the whole answer, if it has one,
+    /// so that a coordinator that has moved or is loading is asked again.
+    ///
+    /// # Errors
+    /// As [`Admin::ask`].
+    pub fn ask_coordinator<C: Call>(
+        &mut self,
+        call: &str,
+        kind: CoordinatorKind,
+        key: &str,
+        request: &C,
+        refusal: impl Fn(&C::Response) -> i16,
+    ) -> Result<C::Response> {
+        self.retry(call, |admin| {
+            let coordinator = admin.find_coordinator(kind, key)?;
+            let answer = admin.node(coordinator)?.ask(request)?;
+            let code = refusal(&answer);
+            let again = [
+                ErrorCode::CoordinatorLoadInProgress,
+                ErrorCode::CoordinatorNotAvailable,
+                ErrorCode::NotCoordinator,
+            ];
+            if again.iter().any(|error| error.code() == code) {
+                return Ok(Attempt::Again(ClientError::refused(code, None)));
+            }
+            Ok(Attempt::Done(answer))
+        })
+    }
+
+    /// The node that coordinates a key.
+    ///
+    /// # Errors
+    /// What the node said.
+    pub fn find_coordinator(&mut self, kind: CoordinatorKind, key: &str) -> Result<i32> {
+        let connection = self.first()?;
+        let version = connection.version::<FindCoordinatorRequest>()?;
+        let mut request = FindCoordinatorRequest::default();
+        request.key_type = kind as i8;
+        if version >= 4 {
+            request.coordinator_keys = vec![key.to_owned()];
+        } else {
+            request.key = key.to_owned();
+        }
+        let answer = connection.exchange(&request, version)?;
+        if version < 4 {
+            ClientError::check(answer.error_code, answer.error_message.as_deref())?;
+            return Ok(answer.node_id);
+        }
+        let found = answer
+            .coordinators
+            .first()
+            .ok_or_else(|| ClientError::refused(ErrorCode::CoordinatorNotAvailable.code(), None))?;
+        ClientError::check(found.error_code, found.error_message.as_deref())?;
+        Ok(found.node_id)
+    }
+
+    /// Topics with partitions and leaders; all topics for `None`. Creates none.
+    ///
+    /// # Errors
+    /// As [`Admin::ask`]. What is wrong with a single topic stands in its entry.
+    pub fn metadata(&mut self, call: &str, topics: Option<&[String]>) -> Result<MetadataResponse> {
+        let mut request = MetadataRequest::default();
+        request.allow_auto_topic_creation = false;
+        request.topics = topics.map(|names| {
+            let entry = |name: &String| {
+                let mut topic = MetadataRequestTopic::default();
+                topic.name = Some(name.clone());
+                topic
+            };
+            names.iter().map(entry).collect()
+        });
+        self.ask(call, &request)
+    }
+
+    /// The nodes of the cluster, its id and its controller, as they were when first asked.
+    ///
+    /// # Errors
+    /// What the node said.
+    pub fn cluster(&mut self) -> Result<&DescribeClusterResponse> {
+        if self.cluster.is_none() {
+            self.cluster = Some(self.describe_cluster(false)?);
+        }
+        Ok(self.cluster.as_ref().expect("it was set above"))
+    }
+
+    /// Asks for the nodes anew. Servers without DescribeCluster are asked for Metadata.
+    ///
+    /// # Errors
+    /// What the node said.
+    pub fn describe_cluster(&mut self, fenced: bool) -> Result<DescribeClusterResponse> {
+        let kind = self.config.kind;
+        let connection = self.first()?;
+        let version = match connection.version::<DescribeClusterRequest>() {
+            Ok(version) => version,
+            Err(ClientError::UnsupportedApi { .. }) => return Self::nodes_of_metadata(connection),
+            Err(error) => return Err(error),
+        };
+        let mut request = DescribeClusterRequest::default();
+        if kind == Bootstrap::Controllers {
+            request.endpoint_type = 2;
+        }
+        request.include_fenced_brokers = fenced;
+        let answer = connection.exchange(&request, version)?;
+        ClientError::check(answer.error_code, answer.error_message.as_deref())?;
+        Ok(answer)
+    }
+
+    fn nodes_of_metadata(connection: &mut Connection) -> Result<DescribeClusterResponse> {
+        let mut request = MetadataRequest::default();
+        request.topics = Some(Vec::new());
+        let answer = connection.ask(&request)?;
+        let mut out = DescribeClusterResponse::default();
+        out.cluster_id = answer.cluster_id.unwrap_or_default();
+        out.controller_id = answer.controller_id;
+        for broker in answer.brokers {
+            let mut node = DescribeClusterBroker::default();
+            node.broker_id = broker.node_id;
+            node.host = broker.host;
+            node.port = broker.port;
+            node.rack = broker.rack;
+            out.brokers.push(node);
+        }
+        Ok(out)
+    }
+
+    /// Tries a call until it is done, refused for good, or out of time.
+    ///
+    /// # Errors
+    /// The refusal, or what the last try said; [`ClientError::Timeout`] if no node was found.
+    pub fn retry<T>(
+        &mut self,
+        call: &str,
+        mut attempt: impl FnMut(&mut Self) -> Result<Attempt<T>>,
+    ) -> Result<T> {
+        let deadline = Instant::now() + self.config.api_timeout;
+        let (mut pause, longest) = self.config.retry_backoff;
+        loop {
+            let error = match attempt(self) {
+                Ok(Attempt::Done(answer)) => return Ok(answer),
+                Ok(Attempt::Again(error)) => error,
+                Err(error) if error.is_retriable() => error,
+                Err(error) => return Err(error),
+            };
+            if matches!(
+                error,
+                ClientError::Disconnected(_) | ClientError::Timeout(_)
+            ) {
+                self.first = None;
+                self.connections.clear();
+            }
+            // Who leads, controls or coordinates may have changed.
+            self.cluster = None;
+            if Instant::now() + pause >= deadline {
+                return Err(out_of_time(call, error));
+            }
+            sleep(pause);
+            pause = (pause * 2).min(longest.max(Duration::from_millis(1)));
+        }
+    }
+
+    /// A connection to any node of the bootstrap list.
+    ///
+    /// # Errors
+    /// If none of them answers.
+    pub fn first(&mut self) -> Result<&mut Connection> {
+        if self.first.is_none() {
+            let mut failed = None;
+            for (name, address) in &self.bootstrap {
+                match self.open(*address) {
+                    Ok(connection) => {
+                        self.first = Some(connection);
+                        break;
+                    }
+                    Err(error) => {
+                        (self.config.warn)(&format!(
+                            "Connection to node -1 ({}) could not be established. Node may not be \
+                             available.",
+                            spelled(name, *address)
+                        ));
+                        failed = Some(error);
+                    }
+                }
+            }
+            if let Some(error) = failed.filter(|_| self.first.is_none()) {
+                return Err(error);
+            }
+        }
+        Ok(self
+            .first
+            .as_mut()
+            .expect("an address was found, and it was set above"))
+    }
+
+    /// A connection to one node.
+    ///
+    /// # Errors
+    /// If the cluster does not have it, or it does not answer.
+    pub fn node(&mut self, id: i32) -> Result<&mut Connection> {
+        if !self.connections.contains_key(&id) {
+            let cluster = self.cluster()?;
+            let found = cluster.brokers.iter().find(|broker| broker.broker_id == id);
+            let (host, port) = found
+                .map(|broker| (broker.host.clone(), broker.port))
+                .ok_or_else(|| ClientError::refused(ErrorCode::BrokerNotAvailable.code(), None))
+                .map_err(|error| ClientError::Disconnected(error.to_string()))?;
+            let port = u16::try_from(port).unwrap_or_default();
+            let address = (host.as_str(), port)
+                .to_socket_addrs()
+                .ok()
+                .and_then(|mut addresses| addresses.next())
+                .ok_or_else(|| ClientError::Disconnected(format!("{host} is not known")))?;
+            let connection = self.open(address).inspect_err(|_| {
+                (self.config.warn)(&format!(
+                    "Connection to node {id} ({}) could not be established. Node may not be \
+                     available.",
+                    spelled(&format!("{host}:{port}"), address)
+                ));
+            })?;
+            self.connections.insert(id, connection);
+        }
+        Ok(self.connections.get_mut(&id).expect("it was set above"))
+    }
+
+    fn open(&self, address: SocketAddr) -> Result<Connection> {
+        Connection::open(address, &self.config.client_id, self.config.request_timeout)
+    }
+}
+
+/// `localhost/127.0.0.1:9092`, as Java writes an address.
+fn spelled(name: &str, address: SocketAddr) -> String {
+    let host = name.rsplit_once(':').map_or(name, |(host, _)| host);
+    if host == address.ip().to_string() {
+        format!("/{address}")
+    } else {
+        format!("{host}/{address}")
+    }
+}
+
+/// What Kafka's admin client says when a call has had its time.
+fn out_of_time(call: &str, error: ClientError) -> ClientError {
+    match error {
+        ClientError::Disconnected(_) => ClientError::Timeout(format!(
+            "Timed out waiting for a node assignment. Call: {call}"
+        )),
+        other => other,
+    }
+}
+
+/// The APIs of a node that a client can ask.
+impl Admin {
+    /// Whether any node of the bootstrap list announces an API.
+    ///
+    /// # Errors
+    /// If none of them answers.
+    pub fn serves(&mut self, api: ApiKey) -> Result<bool> {
+        let versions = self.first()?.versions();
+        Ok(versions
+            .api_keys
+            .iter()
+            .any(|row| row.api_key == api.code()))
+    }
+}

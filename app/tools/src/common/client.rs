@@ -1,0 +1,88 @@
+//! From a tool's options to a cluster: addresses, properties files, single properties.
+
+use std::path::Path;
+
+use clap::Command;
+use ottla_client::{Admin, Bootstrap, ClientConfig, ClientError, Properties};
+
+use super::jopt::{Options, value};
+use super::output;
+
+/// Adds `--bootstrap-server` and `--command-config`.
+pub(crate) fn options(command: Command) -> Command {
+    command
+        .arg(value(
+            "bootstrap-server",
+            "host:port,...",
+            "Nodes to begin with.",
+        ))
+        .arg(value(
+            "command-config",
+            "file",
+            "Properties file for the client.",
+        ))
+}
+
+/// What a properties file says.
+///
+/// # Errors
+/// One sentence if it cannot be read.
+pub(crate) fn properties_file(path: &str) -> Result<Properties, String> {
+    // The exception that Java throws is what users know.
+    let bytes = std::fs::read(Path::new(path)).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => format!("{path} (No such file or directory)"),
+        std::io::ErrorKind::PermissionDenied => format!("{path} (Permission denied)"),
+        _ => format!("{path}: {error}"),
+    })?;
+    let parsed = ottla_config::parse_properties(&bytes).map_err(|error| error.to_string())?;
+    Ok(parsed.into_iter().collect())
+}
+
+/// Adds `key=value` options, which win over the file.
+///
+/// # Errors
+/// One sentence for an option that is not of this form.
+pub(crate) fn add_properties(properties: &mut Properties, args: &[String]) -> Result<(), String> {
+    for arg in args {
+        let (key, value) = arg
+            .split_once('=')
+            .filter(|(key, _)| !key.is_empty())
+            .ok_or_else(|| format!("Invalid command line properties: {}", args.join(" ")))?;
+        properties.insert(key.to_owned(), value.to_owned());
+    }
+    Ok(())
+}
+
+/// A client for administration.
+///
+/// # Errors
+/// [`ClientError`] for settings that cannot be used.
+pub(crate) fn admin(
+    kind: Bootstrap,
+    servers: &str,
+    properties: &Properties,
+) -> Result<Admin, ClientError> {
+    let mut config = ClientConfig::new(kind, servers, "adminclient-1", properties)?;
+    config.warn = |text| {
+        output::warn(&format!(
+            "[AdminClient clientId=adminclient-1] {text} (org.apache.kafka.clients.NetworkClient)"
+        ));
+    };
+    Admin::new(config)
+}
+
+/// A client with what `--bootstrap-server` and `--command-config` say.
+///
+/// # Errors
+/// The text of the exception that Kafka's tool ends with.
+pub(crate) fn admin_of(options: &Options) -> Result<Admin, String> {
+    let servers = options
+        .value("bootstrap-server")
+        .map_err(|error| error.0)?
+        .unwrap_or_default();
+    let properties = match options.value("command-config").map_err(|error| error.0)? {
+        Some(path) => properties_file(path)?,
+        None => Properties::new(),
+    };
+    admin(Bootstrap::Brokers, servers, &properties).map_err(|error| error.to_string())
+}

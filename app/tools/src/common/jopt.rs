@@ -1,0 +1,267 @@
+//! The grammar of options that most of Kafka's tools share, that of joptsimple: `--name value`,
+//! `--name=value`, unambiguous beginnings of names, one dash as good as two.
+//!
+//! The options themselves are declared with clap, which makes help pages and completions from them; it
+//! does not parse them, because its grammar is another: here whatever follows an option that needs a
+//! value is its value.
+
+use std::collections::BTreeMap;
+
+use clap::{Arg, ArgAction, Command};
+
+/// A command line that a tool does not understand. The text is that of Kafka's tools.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OptionError(pub(crate) String);
+
+impl std::fmt::Display for OptionError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A result of looking at options.
+pub(crate) type Result<T> = std::result::Result<T, OptionError>;
+
+/// The options that a command line has.
+#[derive(Debug, Default)]
+pub(crate) struct Options {
+    /// Values by the long name of the option; none for a flag.
+    found: BTreeMap<String, Vec<String>>,
+    /// What is no option.
+    pub(crate) rest: Vec<String>,
+}
+
+/// An option without a value.
+pub(crate) fn flag(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name)
+        .long(name)
+        .help(help)
+        .action(ArgAction::SetTrue)
+}
+
+/// An option with a value, which may be given more than once.
+pub(crate) fn value(name: &'static str, value_name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name)
+        .long(name)
+        .value_name(value_name)
+        .help(help)
+        .action(ArgAction::Append)
+}
+
+/// An option whose value may be left out.
+pub(crate) fn optional_value(
+    name: &'static str,
+    value_name: &'static str,
+    help: &'static str,
+) -> Arg {
+    value(name, value_name, help).num_args(0..=1)
+}
+
+/// Reads a command line.
+///
+/// # Errors
+/// What joptsimple says of it.
+pub(crate) fn parse(command: &Command, args: &[String]) -> Result<Options> {
+    let mut options = Options::default();
+    let mut args = args.iter();
+    while let Some(token) = args.next() {
+        if token == "--" {
+            options.rest.extend(args.by_ref().cloned());
+            break;
+        }
+        let Some(name) = token.strip_prefix("--").or_else(|| {
+            token
+                .strip_prefix('-')
+                .filter(|name| !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit()))
+        }) else {
+            options.rest.push(token.clone());
+            continue;
+        };
+        let (name, given) = match name.split_once('=') {
+            Some((name, value)) => (name, Some(value.to_owned())),
+            None => (name, None),
+        };
+        let arg = find(command, name)?;
+        let id = arg.get_id().as_str();
+        let values = options.found.entry(id.to_owned()).or_default();
+        if matches!(arg.get_action(), ArgAction::SetTrue) {
+            continue;
+        }
+        let may_lack = arg
+            .get_num_args()
+            .is_some_and(|range| range.min_values() == 0);
+        match given {
+            Some(value) => values.push(value),
+            None if may_lack => {
+                let mut ahead = args.clone();
+                if let Some(value) = ahead.next().filter(|token| !token.starts_with('-')) {
+                    values.push(value.clone());
+                    args = ahead;
+                }
+            }
+            None => match args.next() {
+                Some(value) => values.push(value.clone()),
+                None => return Err(OptionError(format!("Option {name} requires an argument"))),
+            },
+        }
+    }
+    Ok(options)
+}
+
+/// The option of a name, or of the beginning of one.
+fn find<'a>(command: &'a Command, name: &str) -> Result<&'a Arg> {
+    let unknown = || OptionError(format!("{name} is not a recognized option"));
+    let names = |arg: &'a Arg| {
+        let short = arg.get_short().map(String::from);
+        arg.get_long_and_visible_aliases()
+            .unwrap_or_default()
+            .into_iter()
+            .map(str::to_owned)
+            .chain(
+                arg.get_all_aliases()
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(str::to_owned),
+            )
+            .chain(short)
+    };
+    let whole = command
+        .get_arguments()
+        .find(|arg| names(arg).any(|other| other == name));
+    if let Some(arg) = whole {
+        return Ok(arg);
+    }
+    let mut begun = command
+        .get_arguments()
+        .filter(|arg| names(arg).any(|other| other.starts_with(name)));
+    match (begun.next(), begun.next()) {
+        (Some(arg), None) => Ok(arg),
+        _ => Err(unknown()),
+    }
+}
+
+impl Options {
+    /// Whether the option was given.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.found.contains_key(name)
+    }
+
+    /// The value of an option that may be given once.
+    pub(crate) fn value(&self, name: &str) -> Result<Option<&str>> {
+        match self.values(name) {
+            [] => Ok(None),
+            [value] => Ok(Some(value)),
+            _ => Err(OptionError(format!(
+                "Found multiple arguments for option {name}, but you asked for only one"
+            ))),
+        }
+    }
+
+    /// All values of an option.
+    pub(crate) fn values(&self, name: &str) -> &[String] {
+        self.found.get(name).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The value of an option as a number of type `T`.
+    pub(crate) fn number<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>> {
+        let Some(value) = self.value(name)? else {
+            return Ok(None);
+        };
+        value
+            .parse()
+            .map(Some)
+            .map_err(|_| OptionError(format!("Cannot parse argument '{value}' of option {name}")))
+    }
+
+    /// Refuses a command line that lacks one of `names`.
+    pub(crate) fn required(&self, names: &[&str]) -> Result<()> {
+        match names.iter().find(|name| !self.has(name)) {
+            None => Ok(()),
+            Some(name) => Err(OptionError(format!(
+                "Missing required argument \"[{name}]\""
+            ))),
+        }
+    }
+
+    /// Refuses a command line that has `name` together with one of `others`.
+    pub(crate) fn excluded(&self, name: &str, others: &[&str]) -> Result<()> {
+        if !self.has(name) {
+            return Ok(());
+        }
+        match others.iter().find(|other| self.has(other)) {
+            None => Ok(()),
+            Some(other) => Err(OptionError(format!(
+                "Option \"[{name}]\" can't be used with option \"[{other}]\""
+            ))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command() -> Command {
+        Command::new("tool")
+            .arg(value("topic", "topic", ""))
+            .arg(value("topic-id", "id", ""))
+            .arg(value("partitions", "n", ""))
+            .arg(flag("list", ""))
+            .arg(optional_value("state", "states", ""))
+    }
+
+    fn parsed(line: &str) -> Result<Options> {
+        let args: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        parse(&command(), &args)
+    }
+
+    #[test]
+    fn options_are_read_as_joptsimple_reads_them() {
+        let check = |line: &str, name: &str, expected: &[&str]| {
+            let options = parsed(line).expect("it is right");
+            assert!(options.has(name), "{line}");
+            assert_eq!(options.values(name), expected, "{line}");
+        };
+        check("--topic a", "topic", &["a"]);
+        check("--topic=a", "topic", &["a"]);
+        check("-topic a", "topic", &["a"]);
+        check("--part 3", "partitions", &["3"]);
+        check("--topic --list", "topic", &["--list"]);
+        check("--topic a --topic b", "topic", &["a", "b"]);
+        check("--state --list", "state", &[]);
+        check("--state Empty", "state", &["Empty"]);
+        check("--partitions -1", "partitions", &["-1"]);
+        assert_eq!(parsed("x --list y").expect("right").rest, ["x", "y"]);
+    }
+
+    #[test]
+    fn wrong_options_get_the_words_of_joptsimple() {
+        let check = |line: &str, expected: &str| {
+            assert_eq!(parsed(line).expect_err("wrong").0, expected, "{line}");
+        };
+        check("--nothing", "nothing is not a recognized option");
+        check("--topic", "Option topic requires an argument");
+        let twice = parsed("--topic a --topic b").expect("right");
+        assert_eq!(
+            twice.value("topic").expect_err("two").0,
+            "Found multiple arguments for option topic, but you asked for only one"
+        );
+        let word = parsed("--partitions x").expect("right");
+        assert_eq!(
+            word.number::<i32>("partitions").expect_err("a word").0,
+            "Cannot parse argument 'x' of option partitions"
+        );
+        assert_eq!(
+            word.required(&["partitions", "topic"])
+                .expect_err("lacks")
+                .0,
+            "Missing required argument \"[topic]\""
+        );
+        assert_eq!(
+            word.excluded("partitions", &["partitions"])
+                .expect_err("has")
+                .0,
+            "Option \"[partitions]\" can't be used with option \"[partitions]\""
+        );
+    }
+}

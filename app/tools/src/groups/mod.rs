@@ -1,0 +1,6 @@
+//! Groups, their members and their offsets.
+
+use crate::registry::Tool;
+
+/// The tools of this folder.
+pub(crate) const TOOLS: &[Tool] = &[];
