@@ -1,20 +1,22 @@
 //! Topics that are made because somebody asked for them: any topic by Metadata, internal ones by
 //! FindCoordinator.
 //!
-//! Of each name one creation is in flight at a time; whoever asks for it meanwhile waits for that one.
-//! Whether the topic is there afterwards, the image tells.
+//! Nobody waits for a creation: the request that begins it is answered that the topic is not there, and its
+//! client asks again, as with Apache Kafka. Of each name one creation is in flight at a time. Whether the topic
+//! is there afterwards, the image tells.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use ottla_base::{ConfigValues as _, Value};
 use ottla_config::BrokerConfig;
-use ottla_protocol::messages::CreateTopicsRequest;
+use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use ottla_protocol::messages::{CreateTopicsRequest, CreateTopicsResponse};
 use parking_lot::Mutex;
-use tokio::sync::watch;
 
 use crate::internal_topics::{CONSUMER_OFFSETS, SHARE_GROUP_STATE, TRANSACTION_STATE};
-use crate::node::Node;
+use crate::quorum::{DecideError, QuorumHandle};
 
 /// Names that may be in flight at a time. Topics beyond it are not made now; their clients, told that
 /// the topics do not exist, ask again.
@@ -26,85 +28,77 @@ const CREATE_TOPICS_VERSION: i16 = 7;
 /// Topics that are being made.
 #[derive(Debug, Default)]
 pub struct AutoCreate {
-    /// Each with something that is closed when its creation is over.
-    in_flight: Mutex<BTreeMap<String, watch::Receiver<()>>>,
+    in_flight: Arc<Mutex<BTreeSet<String>>>,
 }
 
-/// Names that this request makes; given back when it is over, however it ends.
-struct Claim<'a> {
-    owner: &'a AutoCreate,
-    topics: Vec<CreatableTopic>,
-    /// Dropped with the claim, which wakes those who wait.
-    _over: watch::Sender<()>,
+/// Names that one request makes; given back when it is over, however it ends.
+struct Claim {
+    in_flight: Arc<Mutex<BTreeSet<String>>>,
+    names: Vec<String>,
 }
 
-impl Drop for Claim<'_> {
+impl Drop for Claim {
     fn drop(&mut self) {
-        let mut in_flight = self.owner.in_flight.lock();
-        for topic in &self.topics {
-            in_flight.remove(&topic.name);
+        let mut in_flight = self.in_flight.lock();
+        for name in &self.names {
+            in_flight.remove(name);
         }
     }
 }
 
 impl AutoCreate {
-    /// Makes those of `names` that do not exist, as `config` says; comes back when each was made or
-    /// refused, by this call or by another.
-    pub(crate) async fn create(&self, node: &Node, config: &BrokerConfig, names: &[&str]) {
-        let (claim, others) = self.claim(config, names);
-        if !claim.topics.is_empty() {
-            let request = CreateTopicsRequest {
-                topics: claim.topics.clone(),
-                ..CreateTopicsRequest::default()
-            };
-            let decided = node
-                .quorum
-                .decide(CREATE_TOPICS_VERSION, move |controller, ctx| {
-                    controller.create_topics(ctx, &request)
-                });
-            match decided.await {
-                Ok(response) => {
-                    for topic in response.topics.iter().filter(|topic| topic.error_code != 0) {
-                        let (error, message) = (topic.error_code, &topic.error_message);
-                        tracing::warn!(topic = topic.name, error, ?message, "topic was not made");
-                    }
-                }
-                Err(error) => tracing::warn!(%error, "topics were not made"),
-            }
+    /// Begins to make those of `names` that are not being made, as `config` says.
+    pub(crate) fn begin(&self, quorum: &QuorumHandle, config: &BrokerConfig, names: &[&str]) {
+        let claim = self.claim(names);
+        if claim.names.is_empty() {
+            return;
         }
-        drop(claim);
-        for mut other in others {
-            // Nothing is ever sent; the error says that the creation is over.
-            drop(other.changed().await);
+        let topics = claim.names.iter().map(|name| creatable(config, name));
+        let request = CreateTopicsRequest {
+            topics: topics.collect(),
+            ..CreateTopicsRequest::default()
+        };
+        let begun = quorum.decide_then(
+            CREATE_TOPICS_VERSION,
+            move |controller, ctx| controller.create_topics(ctx, &request),
+            move |answer| {
+                tell(answer);
+                drop(claim);
+            },
+        );
+        if let Err(error) = begun {
+            tracing::warn!(%error, "topics were not made");
         }
     }
 
-    fn claim(
-        &self,
-        config: &BrokerConfig,
-        names: &[&str],
-    ) -> (Claim<'_>, Vec<watch::Receiver<()>>) {
-        let (over, wait) = watch::channel(());
-        let mut topics = Vec::new();
-        let mut others = Vec::new();
+    fn claim(&self, names: &[&str]) -> Claim {
         let mut in_flight = self.in_flight.lock();
+        let mut claimed = Vec::new();
         for &name in names {
-            if let Some(other) = in_flight.get(name) {
-                if !other.same_channel(&wait) {
-                    others.push(other.clone());
-                }
-            } else if in_flight.len() < IN_FLIGHT_MAX {
-                in_flight.insert(name.to_owned(), wait.clone());
-                topics.push(creatable(config, name));
+            if in_flight.len() < IN_FLIGHT_MAX && in_flight.insert(name.to_owned()) {
+                claimed.push(name.to_owned());
             }
         }
-        drop(in_flight);
-        let claim = Claim {
-            owner: self,
-            topics,
-            _over: over,
-        };
-        (claim, others)
+        Claim {
+            in_flight: Arc::clone(&self.in_flight),
+            names: claimed,
+        }
+    }
+}
+
+/// Says why topics were not made; nobody else will.
+fn tell(answer: Result<CreateTopicsResponse, DecideError>) {
+    match answer {
+        Ok(response) => {
+            // Another node may have been asked for the same topic.
+            let there = [ErrorCode::None, ErrorCode::TopicAlreadyExists].map(ErrorCode::code);
+            let topics = response.topics.iter();
+            for topic in topics.filter(|topic| !there.contains(&topic.error_code)) {
+                let (error, message) = (topic.error_code, &topic.error_message);
+                tracing::warn!(topic = topic.name, error, ?message, "topic was not made");
+            }
+        }
+        Err(error) => tracing::warn!(%error, "topics were not made"),
     }
 }
 
@@ -177,5 +171,48 @@ fn creatable(config: &BrokerConfig, name: &str) -> CreatableTopic {
             ],
         ),
         _ => topic(-1, -1, &[]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_claimed_once_until_its_creation_is_over() {
+        let table = AutoCreate::default();
+        let first = table.claim(&["a", "b", "a"]);
+        assert_eq!(first.names, ["a", "b"]);
+        assert_eq!(table.claim(&["b", "c"]).names, ["c"]);
+        drop(first);
+        assert_eq!(table.claim(&["a", "b", "c"]).names, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn creations_in_flight_are_bounded() {
+        let table = AutoCreate::default();
+        let names: Vec<String> = (0..=IN_FLIGHT_MAX).map(|i| i.to_string()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let full = table.claim(&names);
+        assert_eq!(full.names.len(), IN_FLIGHT_MAX);
+        assert!(table.claim(&["one more"]).names.is_empty());
+        drop(full);
+        assert_eq!(table.claim(&["one more"]).names, ["one more"]);
+    }
+
+    #[test]
+    fn a_creation_that_cannot_begin_gives_its_names_back() {
+        let table = AutoCreate::default();
+        let raw = [
+            ("process.roles", "broker,controller"),
+            ("node.id", "1"),
+            ("controller.listener.names", "CONTROLLER"),
+            ("controller.quorum.bootstrap.servers", "localhost:9093"),
+            ("listeners", "PLAINTEXT://:9092,CONTROLLER://:9093"),
+        ];
+        let raw = raw.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let config = BrokerConfig::load(raw.into()).expect("a valid configuration");
+        table.begin(&QuorumHandle::disconnected(), &config, &["a"]);
+        assert_eq!(table.claim(&["a"]).names, ["a"]);
     }
 }

@@ -6,6 +6,7 @@
 
 use ottla_base::Uuid;
 use ottla_coordinator::partition_for;
+use ottla_metadata::MetadataImage;
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::find_coordinator_response::Coordinator;
 use ottla_protocol::messages::{FindCoordinatorRequest, FindCoordinatorResponse};
@@ -36,10 +37,11 @@ pub(crate) async fn handle(
     if !known {
         return refused(batched, request);
     }
+    let image = ctx.node.image();
     if request.key_type == GROUP {
-        create_topic(ctx).await;
+        create_topic(ctx, &image);
     }
-    let find = |key: &str| find(ctx, request.key_type, key);
+    let find = |key: &str| find(ctx, &image, request.key_type, key);
     if batched {
         let keys = request.coordinator_keys.iter();
         return FindCoordinatorResponse {
@@ -60,22 +62,26 @@ pub(crate) async fn handle(
     }
 }
 
-/// Kafka differs: it answers COORDINATOR_NOT_AVAILABLE at once and leaves the client to ask again until
-/// the topic is there. Here the answer waits for the topic.
-async fn create_topic(ctx: &RequestContext) {
-    if ctx.node.image().topics.id(CONSUMER_OFFSETS).is_none() {
+/// Begins to make the topic if it is missing in `image`; this answer still says that there is no coordinator,
+/// and the client asks again.
+fn create_topic(ctx: &RequestContext, image: &MetadataImage) {
+    if image.topics.id(CONSUMER_OFFSETS).is_none() {
         let config = ctx.node.config();
         let node = &ctx.node;
-        node.auto_create
-            .create(node, &config, &[CONSUMER_OFFSETS])
-            .await;
+        let names = [CONSUMER_OFFSETS];
+        node.auto_create.begin(&node.quorum, &config, &names);
     }
 }
 
 /// Node id, host and port.
 type Place = (i32, String, i32);
 
-fn find(ctx: &RequestContext, kind: i8, key: &str) -> Result<Place, ErrorCode> {
+fn find(
+    ctx: &RequestContext,
+    image: &MetadataImage,
+    kind: i8,
+    key: &str,
+) -> Result<Place, ErrorCode> {
     if kind == SHARE && (ctx.version < SHARE_FROM || !is_share_key(key)) {
         return Err(ErrorCode::InvalidRequest);
     }
@@ -84,12 +90,11 @@ fn find(ctx: &RequestContext, kind: i8, key: &str) -> Result<Place, ErrorCode> {
         // here yet.
         return Err(ErrorCode::CoordinatorNotAvailable);
     }
-    let image = ctx.node.image();
     let topic = image.topics.by_name(CONSUMER_OFFSETS);
     let topic = topic.ok_or(ErrorCode::CoordinatorNotAvailable)?;
     let count = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
     let view = ListenerView {
-        image: &image,
+        image,
         listener: &ctx.session.listener.name,
     };
     let partition = topic.partition(partition_for(key, count));

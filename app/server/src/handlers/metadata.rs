@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use ottla_base::{NodeId, TopicId, Uuid};
 use ottla_controller::check_topic_name;
-use ottla_metadata::{PartitionRegistration, TopicImage};
+use ottla_metadata::{MetadataImage, PartitionRegistration, TopicImage};
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
@@ -39,13 +39,12 @@ pub(crate) async fn handle(ctx: &RequestContext, request: MetadataRequest) -> Me
         Ok(wanted) => wanted,
         Err(error) => return refused(ctx.version, &request, error),
     };
+    let image = ctx.node.image();
     if let Wanted::Names(names) = &wanted
         && request.allow_auto_topic_creation
     {
-        create_missing(ctx, names).await;
+        create_missing(ctx, &image, names);
     }
-
-    let image = ctx.node.image();
     let view = ListenerView {
         image: &image,
         listener: &ctx.session.listener.name,
@@ -122,20 +121,17 @@ fn wanted(version: i16, request: &MetadataRequest) -> Result<Wanted<'_>, ErrorCo
         .ok_or(ErrorCode::UnknownServerError)
 }
 
-/// Kafka differs: it answers UNKNOWN_TOPIC_OR_PARTITION at once and leaves the client to ask again until
-/// the topic is there. Here the answer waits for the topic.
-async fn create_missing(ctx: &RequestContext, names: &[&str]) {
+/// Begins to make what is missing in `image`; this answer still says that it is unknown, and the client asks
+/// again.
+fn create_missing(ctx: &RequestContext, image: &MetadataImage, names: &[&str]) {
     let config = ctx.node.config();
     if !config.node.auto_create_topics {
         return;
     }
-    let image = ctx.node.image();
     let missing = |name: &&str| image.topics.id(name).is_none() && check_topic_name(name).is_ok();
     let names: Vec<&str> = names.iter().copied().filter(missing).collect();
-    if !names.is_empty() {
-        let node = &ctx.node;
-        node.auto_create.create(node, &config, &names).await;
-    }
+    let node = &ctx.node;
+    node.auto_create.begin(&node.quorum, &config, &names);
 }
 
 /// Any broker takes what a controller would, so any that the client reaches will do (KIP-590).

@@ -78,23 +78,55 @@ pub(crate) struct Decided {
     pub(crate) atomic: bool,
 }
 
-struct Pending<R, D> {
-    decide: Option<D>,
-    reply: Option<Result<R, Refusal>>,
-    answer: oneshot::Sender<Result<R, DecideError>>,
+/// Who is told what became of a request.
+trait Asker<R>: Send {
+    /// Nobody waits any more, and nothing is to be done.
+    fn is_gone(&self) -> bool;
+    fn tell(self, answer: Result<R, DecideError>);
 }
 
-impl<R, D> Decision for Pending<R, D>
+impl<R: Send> Asker<R> for oneshot::Sender<Result<R, DecideError>> {
+    fn is_gone(&self) -> bool {
+        self.is_closed()
+    }
+
+    fn tell(self, answer: Result<R, DecideError>) {
+        // Whoever asked may be gone; then nobody is told.
+        drop(self.send(answer));
+    }
+}
+
+/// Called with the answer on the quorum thread.
+struct Then<F>(F);
+
+impl<R, F: FnOnce(Result<R, DecideError>) + Send> Asker<R> for Then<F> {
+    fn is_gone(&self) -> bool {
+        false
+    }
+
+    fn tell(self, answer: Result<R, DecideError>) {
+        (self.0)(answer);
+    }
+}
+
+struct Pending<R, D, A> {
+    decide: Option<D>,
+    reply: Option<Result<R, Refusal>>,
+    asker: A,
+}
+
+impl<R, D, A> Decision for Pending<R, D, A>
 where
     R: Send,
     D: FnOnce(&mut Controller, &mut Context<'_>) -> Result<Outcome<R>, Refusal> + Send,
+    A: Asker<R>,
 {
     fn decide(
         &mut self,
         controller: &mut Controller,
         context: &mut Context<'_>,
     ) -> Option<Decided> {
-        let decide = self.decide.take().filter(|_| !self.answer.is_closed())?;
+        let decide = self.decide.take().filter(|_| !self.asker.is_gone())?;
         match decide(controller, context) {
             Ok(Outcome {
                 records,
@@ -113,13 +145,12 @@ where
 
     fn answer(self: Box<Self>) {
         if let Some(reply) = self.reply {
-            // Whoever asked may be gone; then nobody is told.
-            drop(self.answer.send(reply.map_err(DecideError::Refused)));
+            self.asker.tell(reply.map_err(DecideError::Refused));
         }
     }
 
     fn fail(self: Box<Self>, error: DecideError) {
-        drop(self.answer.send(Err(error)));
+        self.asker.tell(Err(error));
     }
 }
 
@@ -237,7 +268,7 @@ impl QuorumHandle {
         let decision = Pending {
             decide: Some(decide),
             reply: None,
-            answer: sender,
+            asker: sender,
         };
         self.submit(Job::Decide {
             api_version,
@@ -248,6 +279,30 @@ impl QuorumHandle {
             Ok(Err(_)) => Err(DecideError::Stopping),
             Err(_) => Err(DecideError::TimedOut),
         }
+    }
+
+    /// Has `decide` asked as [`Self::decide`] does, without a wait: `then` is called on the quorum thread
+    /// with what became of it, or dropped if the node stops first. It must neither block nor take long.
+    ///
+    /// # Errors
+    /// [`DecideError::Busy`] and [`DecideError::Stopping`]; `then` is dropped.
+    pub(crate) fn decide_then<R: Send + 'static>(
+        &self,
+        api_version: i16,
+        decide: impl FnOnce(&mut Controller, &mut Context<'_>) -> Result<Outcome<R>, Refusal>
+        + Send
+        + 'static,
+        then: impl FnOnce(Result<R, DecideError>) + Send + 'static,
+    ) -> Result<(), DecideError> {
+        let decision = Pending {
+            decide: Some(decide),
+            reply: None,
+            asker: Then(then),
+        };
+        self.submit(Job::Decide {
+            api_version,
+            decision: Box::new(decision),
+        })
     }
 
     fn submit(&self, job: Job) -> Result<(), DecideError> {

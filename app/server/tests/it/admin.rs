@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use ottla_base::{Offset, WallMillis};
+use ottla_base::{Offset, Uuid, WallMillis};
 use ottla_config::BrokerConfig;
 use ottla_env::run_local;
 use ottla_protocol::messages as m;
@@ -77,29 +77,51 @@ fn named(name: &str) -> m::MetadataRequest {
 }
 
 #[test]
-fn a_topic_that_many_ask_for_at_once_is_made_once() {
+fn a_topic_that_many_ask_for_is_unknown_to_the_first_and_made_once() {
     let dir = tempfile::tempdir().expect("a directory");
     with_node(dir.path(), async |address| {
-        let mut w = Writer::new();
-        named("wanted").encode(&mut w, 12).expect("of the version");
-        let frame = request(ApiKey::Metadata, 12, 1, &w.buf);
         let mut peers = Vec::new();
         for _ in 0..20 {
-            let mut peer = Peer::connect(address).await;
-            peer.send(&frame).await.expect("sent");
-            peers.push(peer);
+            peers.push(Peer::connect(address).await);
         }
         let mut ids = BTreeSet::new();
-        for peer in &mut peers {
-            let bytes = peer.answer().await.expect("an answer");
-            let mut reader = Reader::new(&bytes);
-            header::decode_response_header(&mut reader, ApiKey::Metadata, 12).expect("a header");
-            let answer = m::MetadataResponse::decode(&mut reader, 12).expect("an answer");
-            let topic = answer.topics.first().expect("the topic");
-            assert_eq!((topic.error_code, topic.partitions.len()), (0, 1));
-            ids.insert(topic.topic_id);
+        let mut unknown = 0;
+        for round in 0.. {
+            let mut made = 0;
+            for peer in &mut peers {
+                let answer = ask!(peer, Metadata 12, named("wanted") => MetadataResponse);
+                let topic = answer.topics.first().expect("the topic");
+                if topic.error_code == ErrorCode::UnknownTopicOrPartition.code() {
+                    assert_eq!((topic.partitions.len(), topic.topic_id), (0, Uuid::ZERO));
+                    unknown += 1;
+                } else {
+                    assert_eq!((topic.error_code, topic.partitions.len()), (0, 1));
+                    ids.insert(topic.topic_id);
+                    made += 1;
+                }
+            }
+            assert!(round > 0 || unknown > 0, "nobody waits for a creation");
+            if made == peers.len() {
+                break;
+            }
         }
         assert_eq!(ids.len(), 1);
+
+        let find = || m::FindCoordinatorRequest {
+            key: "g".to_owned(),
+            ..Default::default()
+        };
+        let peer = peers.first_mut().expect("twenty");
+        let none = ErrorCode::CoordinatorNotAvailable.code();
+        let found = ask!(peer, FindCoordinator 3, find() => FindCoordinatorResponse);
+        assert_eq!((found.error_code, found.node_id), (none, -1));
+        let found = loop {
+            let found = ask!(peer, FindCoordinator 3, find() => FindCoordinatorResponse);
+            if found.error_code != none {
+                break found;
+            }
+        };
+        assert_eq!((found.error_code, found.node_id), (0, 1));
     });
 }
 
@@ -141,7 +163,7 @@ fn deleted_records_stay_deleted_after_a_restart() {
     let dir = tempfile::tempdir().expect("a directory");
     with_node(dir.path(), async |address| {
         let mut peer = Peer::connect(address).await;
-        ask!(peer, Metadata 12, named("t") => MetadataResponse);
+        while ask!(peer, Metadata 12, named("t") => MetadataResponse).topics[0].error_code != 0 {}
         let partition = m::produce_request::PartitionProduceData {
             index: 0,
             records: Some(three_records()),
