@@ -25,7 +25,7 @@ use crate::topic_rules::TopicRules;
 use crate::waiters::{Waiters, Wake};
 
 pub(crate) use assign::LeaderChange;
-pub(crate) use produce::Acked;
+pub(crate) use produce::{Acked, Awaited};
 pub(crate) use read::{OffsetQuery, PartitionRead, ReadAsk};
 
 /// What all partitions of a node use.
@@ -112,7 +112,7 @@ struct State {
     flush_queued: bool,
     /// When the flusher comes because of `flush.ms`, if it does.
     flush_by: Option<MonoTime>,
-    /// End of the log at the last time `flush.messages` was looked at.
+    /// End of the log when `flush.messages` asked for a flush last.
     flush_asked: Offset,
     /// Whether appends are refused because the node stops.
     draining: bool,
@@ -133,8 +133,8 @@ pub(crate) struct Appended {
     pub(crate) log_start: Offset,
     /// The largest timestamp of a batch that was there already; nothing was written then (KIP-98).
     pub(crate) duplicate: Option<WallMillis>,
-    /// Whether nobody can read it until this node's disk has it, although no other node is waited for.
-    pub(crate) waits_for_disk: bool,
+    /// How far this node's disk has to come before anybody is told of it, whatever acks say.
+    pub(crate) on_disk: Option<Offset>,
 }
 
 /// Why a partition does not do what it is asked.

@@ -6,7 +6,7 @@
 //!
 //! What "committed" asks of this node is [`FlushPolicy`] (`ottla.commit.flush`): while the node is
 //! the whole ISR, a record counts once it is on stable storage; with other replicas in sync, once all
-//! of them hold it in memory.
+//! of them hold it in memory. A flush that `flush.messages` asks for is waited for in any case.
 
 use std::collections::BTreeMap;
 
@@ -62,6 +62,16 @@ pub struct Leader {
     log_end: Offset,
     flushed_end: Offset,
     high_watermark: Offset,
+    hold: Option<Hold>,
+}
+
+/// A flush that was asked for, and that the high watermark waits for.
+#[derive(Debug, Clone, Copy)]
+struct Hold {
+    /// What lies below goes on as it would without it.
+    from: Offset,
+    /// The flush is done when everything below is on stable storage.
+    until: Offset,
 }
 
 impl Leader {
@@ -94,6 +104,7 @@ impl Leader {
             log_end,
             flushed_end,
             high_watermark: high_watermark.min(log_end),
+            hold: None,
         };
         leader.advance();
         leader
@@ -162,10 +173,30 @@ impl Leader {
         self.advance()
     }
 
+    /// What was appended from `from` up to `until` is not committed before it is on stable storage here, whatever
+    /// the policy. To be said before [`Self::on_append`]. While an earlier flush is waited for, both are.
+    pub fn hold_for_flush(&mut self, from: Offset, until: Offset) {
+        let from = self.hold.map_or(from, |hold| hold.from);
+        self.hold = Some(Hold { from, until });
+    }
+
+    /// Until where the local log has to be flushed before anything more is committed, if it has to be.
+    #[must_use]
+    pub fn held_until(&self) -> Option<Offset> {
+        self.hold.map(|hold| hold.until)
+    }
+
+    /// The local log is known to be on stable storage up to here.
+    #[must_use]
+    pub fn flushed_end(&self) -> Offset {
+        self.flushed_end
+    }
+
     /// The local log is on stable storage up to `flushed_end`.
     pub fn on_flush(&mut self, flushed_end: Offset) -> Option<Offset> {
         // Flushes finish out of order with assignments; an older one brings no news.
         self.flushed_end = self.flushed_end.max(flushed_end.min(self.log_end));
+        self.hold = self.hold.filter(|hold| self.flushed_end < hold.until);
         self.advance()
     }
 
@@ -191,6 +222,8 @@ impl Leader {
         let reached = others
             .map(|id| self.followers.get(id).copied().unwrap_or(Offset(0)))
             .fold(self.own_end(), Offset::min);
+        let held = |hold: Hold| reached.min(hold.from.max(self.flushed_end));
+        let reached = self.hold.map_or(reached, held);
         if reached <= self.high_watermark {
             return None;
         }
@@ -236,6 +269,30 @@ mod tests {
     fn never_counts_what_is_appended() {
         let mut leader = leader(&[1], FlushPolicy::Never);
         assert_eq!(leader.on_append(Offset(5)), Some(Offset(5)));
+    }
+
+    #[test]
+    fn a_flush_that_was_asked_for_is_waited_for() {
+        let mut leader = leader(&[1, 2], FlushPolicy::Never);
+        leader.on_follower_fetch(NodeId(2), Offset(9));
+        assert_eq!(leader.on_append(Offset(2)), None);
+        assert_eq!(
+            leader.on_follower_fetch(NodeId(2), Offset(2)),
+            Some(Offset(2))
+        );
+        leader.hold_for_flush(Offset(2), Offset(5));
+        assert_eq!(leader.on_append(Offset(5)), None);
+        assert_eq!(leader.on_follower_fetch(NodeId(2), Offset(5)), None);
+        assert_eq!(leader.held_until(), Some(Offset(5)));
+        // What comes behind waits too, and so does the next flush.
+        assert_eq!(leader.on_append(Offset(7)), None);
+        leader.hold_for_flush(Offset(7), Offset(9));
+        assert_eq!(leader.on_append(Offset(9)), None);
+        assert_eq!(leader.on_follower_fetch(NodeId(2), Offset(9)), None);
+        assert_eq!(leader.on_flush(Offset(5)), Some(Offset(5)));
+        assert_eq!(leader.held_until(), Some(Offset(9)));
+        assert_eq!(leader.on_flush(Offset(9)), Some(Offset(9)));
+        assert_eq!(leader.held_until(), None);
     }
 
     #[test]

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 use crate::internal_topics::is_internal;
 use crate::node::Node;
-use crate::partition::{Acked, Partition};
+use crate::partition::{Acked, Awaited, Partition};
 use crate::reply::{Close, ReplyTo};
 use crate::waiters::Wake;
 use refusals::Refused;
@@ -83,8 +83,8 @@ struct Written {
     base: Offset,
     log_start: Offset,
     append_time: Option<WallMillis>,
-    /// Last offset and leader epoch of what is not acknowledged yet.
-    waits: Option<(Offset, LeaderEpoch)>,
+    /// What is not acknowledged yet: what it waits for, where it ends, and its leader epoch.
+    waits: Option<(Awaited, Offset, LeaderEpoch)>,
 }
 
 /// Memory of one worker for the requests that it works on.
@@ -254,15 +254,21 @@ impl Appending<'_> {
         let appended = partition
             .append_client(&batch, acks, self.now)
             .map_err(|refusal| Refused::append(&refusal, partition))?;
-        // What a client was told to be there can be read at once, as in Kafka: acks=1 waits for the disk
-        // where a reader would.
-        let waits = acks == Acks::AllInSync || appended.waits_for_disk;
+        // With acks=1 too a client is told of a record when a reader would find it, as in Kafka: where the
+        // disk counts, when the disk has it.
+        let waits = match acks {
+            Acks::AllInSync => Some((
+                Awaited::Committed,
+                Offset(appended.last.0.saturating_add(1)),
+            )),
+            Acks::Leader | Acks::None => appended.on_disk.map(|end| (Awaited::OnDisk, end)),
+        };
         Ok(Written {
             base: appended.base,
             log_start: appended.log_start,
             // Kafka tells the time of a batch that it had before, whatever the topic's timestamps are.
             append_time: appended.duplicate.or(batch.log_append_time),
-            waits: waits.then_some((appended.last, appended.epoch)),
+            waits: waits.map(|(awaited, end)| (awaited, end, appended.epoch)),
         })
     }
 
@@ -301,10 +307,10 @@ impl PendingProduce {
             else {
                 continue;
             };
-            let Some((last, epoch)) = written.waits else {
+            let Some((awaited, end, epoch)) = written.waits else {
                 continue;
             };
-            match partition.acked(last, epoch, wake) {
+            match partition.acked(awaited, end, epoch, wake) {
                 Acked::Yes => written.waits = None,
                 Acked::NotYet if timed_out => {
                     outcome.result = Err(Refused::from(ErrorCode::RequestTimedOut));

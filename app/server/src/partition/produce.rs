@@ -16,7 +16,16 @@ use ottla_storage::{AppendError, Flushable, LeaderBatch, Log, Origin};
 use super::{Appended, Partition, PartitionRefusal, State};
 use crate::waiters::Wake;
 
-/// Whether an append has as many copies as its producer asked for.
+/// What an append waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Awaited {
+    /// The high watermark: as many copies as acks=all asks.
+    Committed,
+    /// This node's disk.
+    OnDisk,
+}
+
+/// Whether an append has what it waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Acked {
     /// Yes.
@@ -111,19 +120,29 @@ impl Partition {
             let written = log.append(batch(epoch)).map_err(PartitionRefusal::Append)?;
             let log_start = log.start();
             let end = log.end();
-            let moved = leader.on_append(end);
             let alone = leader.assignment().isr.len() == 1;
-            state.take_woken(moved, woken);
             let waits_for_disk = state.waits_for_disk(self.env.policy, alone);
+            let is_due = !waits_for_disk && state.is_flush_due(end);
+            let (_, leader) = state.leading()?;
+            if is_due {
+                leader.hold_for_flush(written.base, end);
+            }
+            let moved = leader.on_append(end);
+            let on_disk = if waits_for_disk {
+                Some(Offset(written.last.0.saturating_add(1)))
+            } else {
+                leader.held_until()
+            };
+            state.take_woken(moved, woken);
             let appended = Appended {
                 base: written.base,
                 last: written.last,
                 epoch,
                 log_start,
                 duplicate: written.duplicate,
-                waits_for_disk: waits_for_disk && alone,
+                on_disk,
             };
-            let must_flush = !state.flush_queued && (waits_for_disk || state.is_flush_due(end));
+            let must_flush = !state.flush_queued && (waits_for_disk || is_due);
             state.flush_queued |= must_flush;
             let deadline = if must_flush {
                 None
@@ -146,23 +165,33 @@ impl Partition {
         result
     }
 
-    /// Whether everything up to `last`, appended under `epoch`, has as many copies as acks=all asks.
+    /// Whether everything below `end`, appended under `epoch`, has what it waits for.
     /// `wake` is woken when a `NotYet` may have changed.
-    pub(crate) fn acked(&self, last: Offset, epoch: LeaderEpoch, wake: &Arc<dyn Wake>) -> Acked {
+    pub(crate) fn acked(
+        &self,
+        awaited: Awaited,
+        end: Offset,
+        epoch: LeaderEpoch,
+        wake: &Arc<dyn Wake>,
+    ) -> Acked {
         let mut state = self.state();
         match &state.leader {
             Some(leader) if leader.epoch() == epoch => {
-                if last < leader.high_watermark() {
+                let reached = match awaited {
+                    Awaited::Committed => leader.high_watermark(),
+                    Awaited::OnDisk => leader.flushed_end(),
+                };
+                if end <= reached {
                     Acked::Yes
                 } else {
-                    state.waiters.add(Offset(last.0.saturating_add(1)), wake);
+                    state.waiters.add(end, wake);
                     Acked::NotYet
                 }
             }
             // It was committed before another leader came, so that one has it.
             _ if state
                 .last_led
-                .is_some_and(|(led, end)| led == epoch && last < end) =>
+                .is_some_and(|(led, committed)| led == epoch && end <= committed) =>
             {
                 Acked::Yes
             }
@@ -200,10 +229,8 @@ impl State {
         }
     }
 
-    /// Whether `flush.messages` asks for a flush of a log that ends at `end`.
-    ///
-    /// Kafka differs: the append that reaches the number waits for the flush. Here a number of 1 makes every
-    /// record wait for its flush, as in Kafka, and a larger one makes a flush begin.
+    /// Whether `flush.messages` asks for a flush of a log that ends at `end`. The append that reaches the number
+    /// waits for it, as does what is appended meanwhile.
     fn is_flush_due(&mut self, end: Offset) -> bool {
         let flushed = self.log.as_ref().map_or(end, Log::flushed_end);
         let unflushed = end.0.saturating_sub(flushed.0.max(self.flush_asked.0));

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ottla_base::{LeaderEpoch, NodeId, Offset, PartitionEpoch, TopicId, Uuid, WallMillis};
 use ottla_config::{BrokerConfig, MetaProperties, RawConfigs, write_properties};
@@ -12,8 +13,9 @@ use ottla_records::BatchBuilder;
 use ottla_sim::{SimClock, SimDisk, SimRng};
 use ottla_storage::{Expect, Flushable as _, Flusher, Log, LogDirs, StorageEnv};
 
-use super::{LeaderChange, Partition, PartitionEnv};
+use super::{Acked, Appended, Awaited, LeaderChange, Partition, PartitionEnv};
 use crate::topic_rules::TopicRules;
+use crate::waiters::Wake;
 
 /// Configuration texts by key.
 type Texts<'a> = &'a [(&'a str, &'a str)];
@@ -105,13 +107,13 @@ impl World {
         }
     }
 
-    fn append(&self) {
+    fn append(&self) -> Appended {
         let mut batch = BatchBuilder::new(Offset::ZERO);
         let now = self.clock.wall();
         batch.append(now, None, Some(b"a record")).expect("fits");
         self.partition
             .append_records(&batch, now)
-            .expect("it leads");
+            .expect("it leads")
     }
 
     /// Stops the flusher, which does all that it was asked for; how far the log is flushed then.
@@ -161,4 +163,46 @@ fn one_deadline_is_known_to_the_flusher_at_a_time() {
     world.append();
     assert!(deadline() > first);
     world.flusher.stop();
+}
+
+/// Counts how often it is woken.
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn the_append_that_reaches_flush_messages_waits_for_the_flush() {
+    let never = [("ottla.commit.flush", "never")];
+    let world = World::new(&never, &[("flush.messages", "3")]);
+    world.flusher.stop(); // Nothing is flushed but by this test.
+    let partition = &world.partition;
+    let woken = Arc::new(Woken::default());
+    let wake: Arc<dyn Wake> = Arc::<Woken>::clone(&woken);
+    let acked = |awaited, end| partition.acked(awaited, Offset(end), LeaderEpoch(0), &wake);
+    let high_watermark = || partition.state().known_high_watermark();
+
+    for expected in [None, None, Some(Offset(3)), Some(Offset(3))] {
+        assert_eq!(world.append().on_disk, expected);
+    }
+    assert_eq!(high_watermark(), Offset(2));
+    assert_eq!(acked(Awaited::Committed, 2), Acked::Yes);
+    for awaited in [Awaited::Committed, Awaited::OnDisk] {
+        assert_eq!(acked(awaited, 3), Acked::NotYet, "{awaited:?}");
+    }
+
+    let work = partition.flush_work().expect("records");
+    assert_eq!(work.upto, Offset(4));
+    partition.flush_done(work.upto);
+    assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+    assert_eq!(high_watermark(), Offset(4));
+    for awaited in [Awaited::Committed, Awaited::OnDisk] {
+        assert_eq!(acked(awaited, 4), Acked::Yes, "{awaited:?}");
+    }
+    assert_eq!(world.append().on_disk, None);
+    assert_eq!(high_watermark(), Offset(5));
 }

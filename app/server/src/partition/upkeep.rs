@@ -34,6 +34,10 @@ impl Flushable for Partition {
             log.flushed(upto);
             let moved = state.flushed(upto);
             state.take_woken(moved, woken);
+            if moved.is_none_or(|high_watermark| high_watermark < upto) {
+                // Those who wait for the disk only; the others look in vain and wait again.
+                state.waiters.take_reached(upto, woken);
+            }
         });
     }
 
