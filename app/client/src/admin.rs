@@ -133,8 +133,10 @@ impl Admin {
     pub fn find_coordinator(&mut self, kind: CoordinatorKind, key: &str) -> Result<i32> {
         let connection = self.first()?;
         let version = connection.version::<FindCoordinatorRequest>()?;
-        let mut request = FindCoordinatorRequest::default();
-        request.key_type = kind as i8;
+        let mut request = FindCoordinatorRequest {
+            key_type: kind as i8,
+            ..FindCoordinatorRequest::default()
+        };
         if version >= 4 {
             request.coordinator_keys = vec![key.to_owned()];
         } else {
@@ -158,13 +160,14 @@ impl Admin {
     /// # Errors
     /// As [`Admin::ask`]. What is wrong with a single topic stands in its entry.
     pub fn metadata(&mut self, call: &str, topics: Option<&[String]>) -> Result<MetadataResponse> {
-        let mut request = MetadataRequest::default();
-        request.allow_auto_topic_creation = false;
+        let mut request = MetadataRequest {
+            allow_auto_topic_creation: false,
+            ..MetadataRequest::default()
+        };
         request.topics = topics.map(|names| {
-            let entry = |name: &String| {
-                let mut topic = MetadataRequestTopic::default();
-                topic.name = Some(name.clone());
-                topic
+            let entry = |name: &String| MetadataRequestTopic {
+                name: Some(name.clone()),
+                ..MetadataRequestTopic::default()
             };
             names.iter().map(entry).collect()
         });
@@ -205,18 +208,24 @@ impl Admin {
     }
 
     fn nodes_of_metadata(connection: &mut Connection) -> Result<DescribeClusterResponse> {
-        let mut request = MetadataRequest::default();
-        request.topics = Some(Vec::new());
+        let request = MetadataRequest {
+            topics: Some(Vec::new()),
+            ..MetadataRequest::default()
+        };
         let answer = connection.ask(&request)?;
-        let mut out = DescribeClusterResponse::default();
-        out.cluster_id = answer.cluster_id.unwrap_or_default();
-        out.controller_id = answer.controller_id;
+        let mut out = DescribeClusterResponse {
+            cluster_id: answer.cluster_id.unwrap_or_default(),
+            controller_id: answer.controller_id,
+            ..DescribeClusterResponse::default()
+        };
         for broker in answer.brokers {
-            let mut node = DescribeClusterBroker::default();
-            node.broker_id = broker.node_id;
-            node.host = broker.host;
-            node.port = broker.port;
-            node.rack = broker.rack;
+            let node = DescribeClusterBroker {
+                broker_id: broker.node_id,
+                host: broker.host,
+                port: broker.port,
+                rack: broker.rack,
+                ..DescribeClusterBroker::default()
+            };
             out.brokers.push(node);
         }
         Ok(out)

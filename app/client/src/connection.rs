@@ -50,9 +50,11 @@ impl Connection {
             versions: ApiVersionsResponse::default(),
             ranges: BTreeMap::new(),
         };
-        let mut request = ApiVersionsRequest::default();
-        request.client_software_name = "ottla".to_owned();
-        request.client_software_version = env!("CARGO_PKG_VERSION").to_owned();
+        let request = ApiVersionsRequest {
+            client_software_name: "ottla".to_owned(),
+            client_software_version: env!("CARGO_PKG_VERSION").to_owned(),
+            ..ApiVersionsRequest::default()
+        };
         let newest = *ApiVersionsRequest::VERSIONS.end();
         let mut versions = connection.exchange(&request, newest)?;
         if versions.error_code == ErrorCode::UnsupportedVersion.code() {

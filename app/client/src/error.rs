@@ -56,7 +56,7 @@ impl ClientError {
         let code = ErrorCode::from_code(code).unwrap_or(ErrorCode::UnknownServerError);
         Self::Refused {
             code,
-            message: message.unwrap_or(code.message()).to_owned(),
+            message: message.unwrap_or_else(|| code.message()).to_owned(),
         }
     }
 

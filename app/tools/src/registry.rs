@@ -24,7 +24,8 @@ pub struct Tool {
     pub name: &'static str,
     /// What it is about.
     pub kind: Kind,
-    /// The class that Kafka's script runs, and older names of it that instructions on the web use.
+    /// The class that Kafka's script runs, and older names of it that instructions on the web use;
+    /// none for a tool that Kafka does not have.
     pub classes: &'static [&'static str],
     /// Its options, for help pages and shell completion. The `about` is one line.
     pub command: fn() -> clap::Command,
@@ -33,10 +34,11 @@ pub struct Tool {
 }
 
 impl Tool {
-    /// Name of Kafka's script without its ending, such as `kafka-topics`.
+    /// Name of Kafka's script without its ending, such as `kafka-topics`; `None` for a tool that Kafka
+    /// does not have.
     #[must_use]
-    pub fn script(&self) -> String {
-        format!("kafka-{}", self.name)
+    pub fn script(&self) -> Option<String> {
+        (!self.classes.is_empty()).then(|| format!("kafka-{}", self.name))
     }
 }
 

@@ -69,15 +69,18 @@ fn table(versions: &ApiVersionsResponse) -> String {
     let lines: Vec<String> = API_TABLE
         .iter()
         .filter_map(|row| line(row.key, versions))
-        .chain(versions.api_keys.iter().filter_map(|api| {
-            // Newer than this program; a client cannot use it.
-            ApiKey::from_code(api.api_key).is_none().then(|| {
-                format!(
-                    "\tUNKNOWN({}): {} to {}",
-                    api.api_key, api.min_version, api.max_version
-                )
-            })
-        }))
+        .chain(
+            versions
+                .api_keys
+                .iter()
+                .filter(|&api| ApiKey::from_code(api.api_key).is_none())
+                .map(|api| {
+                    format!(
+                        "\tUNKNOWN({}): {} to {}",
+                        api.api_key, api.min_version, api.max_version
+                    )
+                }),
+        )
         .collect();
     format!("(\n{}\n)", lines.join(",\n"))
 }

@@ -1,17 +1,27 @@
 //! Nodes, their quorum, where partitions are, who may do what.
 
 mod broker_api_versions;
+mod top;
 
 use crate::registry::{Kind, Tool};
 
 /// The tools of this folder.
-pub(crate) const TOOLS: &[Tool] = &[Tool {
-    name: "broker-api-versions",
-    kind: Kind::Cluster,
-    classes: &[
-        "org.apache.kafka.tools.BrokerApiVersionsCommand",
-        "kafka.admin.BrokerApiVersionsCommand",
-    ],
-    command: broker_api_versions::command,
-    run: broker_api_versions::run,
-}];
+pub(crate) const TOOLS: &[Tool] = &[
+    Tool {
+        name: "broker-api-versions",
+        kind: Kind::Cluster,
+        classes: &[
+            "org.apache.kafka.tools.BrokerApiVersionsCommand",
+            "kafka.admin.BrokerApiVersionsCommand",
+        ],
+        command: broker_api_versions::command,
+        run: broker_api_versions::run,
+    },
+    Tool {
+        name: "top",
+        kind: Kind::Cluster,
+        classes: &[],
+        command: top::command,
+        run: top::run,
+    },
+];

@@ -80,6 +80,14 @@ pub(crate) fn admin_of(options: &Options) -> Result<Admin, String> {
         .value("bootstrap-server")
         .map_err(|error| error.0)?
         .unwrap_or_default();
+    admin_with(options, servers)
+}
+
+/// A client for `servers`, with what `--command-config` says.
+///
+/// # Errors
+/// The text of the exception that Kafka's tool ends with.
+pub(crate) fn admin_with(options: &Options, servers: &str) -> Result<Admin, String> {
     let properties = match options.value("command-config").map_err(|error| error.0)? {
         Some(path) => properties_file(path)?,
         None => Properties::new(),
