@@ -261,7 +261,9 @@ impl World {
     fn grow(&self, by: usize) -> io::Result<()> {
         let by = u64::try_from(by).expect("small");
         match self.capacity {
-            Some(capacity) if self.used() + by > capacity => Err(io::ErrorKind::StorageFull.into()),
+            Some(capacity) if by > 0 && self.used() + by > capacity => {
+                Err(io::ErrorKind::StorageFull.into())
+            }
             _ => Ok(()),
         }
     }

@@ -53,6 +53,20 @@ impl StorageError {
         }
     }
 
+    /// The same as a fault that nothing makes good: for a flush that failed, after which nobody knows what is on
+    /// the disk, and for whatever was left half done. Room that comes later does not help.
+    #[must_use]
+    pub fn into_fault(self) -> Self {
+        match self {
+            Self::Full { what, path } => Self::Io {
+                what,
+                path,
+                source: io::ErrorKind::StorageFull.into(),
+            },
+            other => other,
+        }
+    }
+
     /// Whether there was no room: then the log is as before, and takes appends again once there is.
     #[must_use]
     pub fn is_full(&self) -> bool {

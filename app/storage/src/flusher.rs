@@ -14,6 +14,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use ottla_base::{MonoTime, Offset};
 use ottla_env::{DiskFile, spawn_thread};
@@ -23,6 +24,9 @@ use crate::dirs::{DirIndex, LogDirs};
 use crate::env::StorageEnv;
 use crate::error::StorageError;
 use crate::flush_batch::FlushBatch;
+
+/// How long a flush waits that found the disk too full to begin.
+const FULL_PAUSE: Duration = Duration::from_secs(1);
 
 /// What has to be made durable so that all below `upto` is.
 #[derive(Debug)]
@@ -40,10 +44,14 @@ pub trait Flushable: Send + Sync {
     /// The log directory it is in: each has a flusher of its own.
     fn dir(&self) -> DirIndex;
     /// Takes what is to be flushed; `None` if nothing is.
-    fn flush_work(&self) -> Option<FlushWork>;
+    ///
+    /// # Errors
+    /// The disk's. If it is full it is asked again after a while; after any other it is told by
+    /// [`Self::flush_failed`].
+    fn flush_work(&self) -> Result<Option<FlushWork>, StorageError>;
     /// All below `upto` is on stable storage now.
     fn flush_done(&self, upto: Offset);
-    /// The flush failed: nothing since the last good one may be acknowledged, ever.
+    /// The flush failed, or could not begin: nothing since the last good one may be acknowledged, ever.
     fn flush_failed(&self, error: &StorageError);
 }
 
@@ -144,31 +152,46 @@ impl DirFlusher {
     fn flush(&self, round: &mut Round) {
         let Round { items, ends, batch } = round;
         for (index, item) in items.iter().enumerate() {
-            if let Some(work) = item.flush_work() {
-                ends.push((index, batch.add(work)));
+            match item.flush_work() {
+                Ok(Some(work)) => ends.push((index, batch.add(work))),
+                Ok(None) => {}
+                Err(error) if error.is_full() => self.put_off(Arc::clone(item), &error),
+                Err(error) => self.failed(&**item, &error),
             }
         }
         if !ends.is_empty() {
             let path = self.dirs.path(self.dir);
             let done = batch
                 .flush(&*self.env.disk)
-                .map_err(|error| StorageError::io("flushing", path, error));
+                .map_err(|error| StorageError::io("flushing", path, error).into_fault());
             for (item, upto) in ends
                 .iter()
                 .filter_map(|(index, upto)| Some((items.get(*index)?, *upto)))
             {
                 match &done {
                     Ok(()) => item.flush_done(upto),
-                    Err(error) => item.flush_failed(error),
+                    Err(error) => self.failed(&**item, error),
                 }
             }
-            match &done {
-                Ok(()) => self.dirs.note_flushed(self.dir),
-                Err(error) => drop(self.dirs.mark_offline(self.dir, error)),
+            if done.is_ok() {
+                self.dirs.note_flushed(self.dir);
             }
         }
         items.clear();
         ends.clear();
+    }
+
+    fn failed(&self, item: &dyn Flushable, error: &StorageError) {
+        item.flush_failed(error);
+        self.dirs.mark_offline(self.dir, error);
+    }
+
+    /// Comes back to `item`, whose flush finds no room to begin; those who wait for it go on waiting.
+    fn put_off(&self, item: Arc<dyn Flushable>, error: &StorageError) {
+        self.dirs.mark_offline(self.dir, error);
+        if !self.queue.lock().stop {
+            self.submit_by(item, self.env.clock.mono().saturating_add(FULL_PAUSE));
+        }
     }
 
     /// Sleeps until something is queued or due; `false` when there is nothing more to do.

@@ -231,7 +231,18 @@ impl LogDirs {
             match job.map(|job| (job, self.open_log(jobs, job, wanted))) {
                 Some((_, Ok(Some((mut loaded, flush))))) => {
                     progress.opened(loaded.opened);
-                    let work = if flush { loaded.log.flush_work() } else { None };
+                    let work = if flush {
+                        loaded.log.flush_work()
+                    } else {
+                        Ok(None)
+                    };
+                    let work = match work {
+                        Ok(work) => work,
+                        Err(error) => {
+                            self.take_offline(jobs.dir, &error);
+                            return;
+                        }
+                    };
                     let upto = work.map(|work| batch.add(work));
                     waiting.push((loaded, upto));
                 }

@@ -11,7 +11,7 @@ use ottla_records::validate::Validated;
 use ottla_records::{BatchHeader, HEADER_SIZE};
 use ottla_replication::Acks;
 use ottla_replication::leader::{FlushPolicy, Leader};
-use ottla_storage::{AppendError, Flushable, LeaderBatch, Log, Origin};
+use ottla_storage::{AppendError, Flushable, LeaderBatch, Log, Origin, StorageError};
 
 use super::{Appended, Partition, PartitionRefusal, State};
 use crate::waiters::Wake;
@@ -106,6 +106,7 @@ impl Partition {
         all_in_sync: bool,
         batch: impl FnOnce(LeaderEpoch) -> LeaderBatch<'b>,
     ) -> Result<Appended, PartitionRefusal> {
+        let mut alone = true;
         let result = waking(|woken| {
             let mut state = self.state();
             let min_insync_replicas = state.rules.min_insync_replicas;
@@ -117,10 +118,10 @@ impl Partition {
                 leader.check_write(min_insync_replicas)?;
             }
             let epoch = leader.epoch();
+            alone = leader.assignment().isr.len() == 1;
             let written = log.append(batch(epoch)).map_err(PartitionRefusal::Append)?;
             let log_start = log.start();
             let end = log.end();
-            let alone = leader.assignment().isr.len() == 1;
             let waits_for_disk = state.waits_for_disk(self.env.policy, alone);
             let is_due = !waits_for_disk && state.is_flush_due(end);
             let (_, leader) = state.leading()?;
@@ -160,9 +161,18 @@ impl Partition {
             Ok(appended)
         });
         if let Err(PartitionRefusal::Append(AppendError::Storage(error))) = &result {
-            self.storage_failed(error);
+            self.append_failed(error, alone);
         }
         result
+    }
+
+    fn append_failed(&self, error: &StorageError, alone: bool) {
+        if error.is_full() && !alone {
+            // Another replica has room, or its own directory goes offline.
+            self.env.dirs.take_offline(self.dir, error);
+        } else {
+            self.storage_failed(error);
+        }
     }
 
     /// Whether everything below `end`, appended under `epoch`, has what it waits for.

@@ -11,9 +11,9 @@ use ottla_env::{Clock, Disk};
 use ottla_metadata::{LeaderRecoveryState, PartitionRegistration};
 use ottla_records::BatchBuilder;
 use ottla_sim::{SimClock, SimDisk, SimRng};
-use ottla_storage::{Expect, Flushable as _, Flusher, Log, LogDirs, StorageEnv};
+use ottla_storage::{AppendError, Expect, Flushable as _, Flusher, Log, LogDirs, StorageEnv};
 
-use super::{Acked, Appended, Awaited, LeaderChange, Partition, PartitionEnv};
+use super::{Acked, Appended, Awaited, LeaderChange, Partition, PartitionEnv, PartitionRefusal};
 use crate::topic_rules::TopicRules;
 use crate::waiters::Wake;
 
@@ -23,6 +23,8 @@ type Texts<'a> = &'a [(&'a str, &'a str)];
 /// A partition that this node leads alone, with the flusher of its directory.
 struct World {
     clock: Arc<SimClock>,
+    disk: SimDisk,
+    registration: PartitionRegistration,
     partition: Arc<Partition>,
     flusher: Arc<Flusher>,
 }
@@ -49,7 +51,8 @@ impl World {
         texts.extend(raw(node));
         let config = BrokerConfig::load(texts).expect("valid");
         let clock = Arc::new(SimClock::new(WallMillis(1_700_000_000_000)));
-        let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
+        let sim = SimDisk::new();
+        let disk: Arc<dyn Disk> = Arc::new(sim.clone());
         let dir = PathBuf::from("/data");
         disk.create_dir_all(&dir).expect("room");
         let meta = MetaProperties {
@@ -102,18 +105,22 @@ impl World {
         assert_eq!(change, LeaderChange::Elected(LeaderEpoch(0)));
         Self {
             clock,
+            disk: sim,
+            registration,
             partition,
             flusher,
         }
     }
 
     fn append(&self) -> Appended {
+        self.try_append().expect("it leads")
+    }
+
+    fn try_append(&self) -> Result<Appended, PartitionRefusal> {
         let mut batch = BatchBuilder::new(Offset::ZERO);
         let now = self.clock.wall();
         batch.append(now, None, Some(b"a record")).expect("fits");
-        self.partition
-            .append_records(&batch, now)
-            .expect("it leads")
+        self.partition.append_records(&batch, now)
     }
 
     /// Stops the flusher, which does all that it was asked for; how far the log is flushed then.
@@ -195,7 +202,7 @@ fn the_append_that_reaches_flush_messages_waits_for_the_flush() {
         assert_eq!(acked(awaited, 3), Acked::NotYet, "{awaited:?}");
     }
 
-    let work = partition.flush_work().expect("records");
+    let work = partition.flush_work().expect("room").expect("records");
     assert_eq!(work.upto, Offset(4));
     partition.flush_done(work.upto);
     assert_eq!(woken.0.load(Ordering::Relaxed), 1);
@@ -205,4 +212,32 @@ fn the_append_that_reaches_flush_messages_waits_for_the_flush() {
     }
     assert_eq!(world.append().on_disk, None);
     assert_eq!(high_watermark(), Offset(5));
+}
+
+#[test]
+fn full_disk_takes_the_directory_offline_where_another_replica_can_take_over() {
+    for (isr, online) in [(&[1][..], true), (&[1, 2], false)] {
+        let world = World::new(&[], &[]);
+        let mut registration = world.registration.clone();
+        registration.replicas = Box::new([NodeId(1), NodeId(2)]);
+        registration.directories = Box::new([Uuid([9; 16]), Uuid([8; 16])]);
+        registration.isr = isr.iter().copied().map(NodeId).collect();
+        registration.partition_epoch = PartitionEpoch(1);
+        world.partition.assign(&registration);
+        world.append();
+        world.disk.set_capacity(0);
+        let refusal = world.try_append().expect_err("no room");
+        let is_full = matches!(
+            &refusal,
+            PartitionRefusal::Append(AppendError::Storage(error)) if error.is_full()
+        );
+        assert!(is_full, "{refusal}");
+        let dirs = &world.partition.env.dirs;
+        assert_eq!(dirs.is_online(world.partition.dir), online, "isr {isr:?}");
+        world.disk.set_capacity(1 << 20);
+        if online {
+            world.append();
+        }
+        world.flusher.stop();
+    }
 }

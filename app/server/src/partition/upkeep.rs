@@ -16,15 +16,20 @@ impl Flushable for Partition {
         self.dir
     }
 
-    fn flush_work(&self) -> Option<FlushWork> {
+    fn flush_work(&self) -> Result<Option<FlushWork>, StorageError> {
         let mut state = self.state();
-        state.flush_queued = false;
         if let Some(deadline) = state.flush_by
             && deadline <= self.env.storage.clock.mono()
         {
             state.flush_by = None;
         }
-        state.log.as_mut()?.flush_work()
+        let work = match &mut state.log {
+            Some(log) => log.flush_work(),
+            None => Ok(None),
+        };
+        // One that finds no room stays in the queue.
+        state.flush_queued = work.as_ref().is_err_and(StorageError::is_full);
+        work
     }
 
     fn flush_done(&self, upto: Offset) {

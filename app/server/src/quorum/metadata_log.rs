@@ -178,7 +178,9 @@ impl MetadataLog {
 
     /// Makes everything durable; gives the end of what is.
     pub(crate) fn flush(&mut self) -> Result<Offset, QuorumError> {
-        if let Some(work) = self.log.flush_work() {
+        // What was appended has to be flushed now or never: room that comes later is too late.
+        let work = self.log.flush_work();
+        if let Some(work) = work.map_err(|error| QuorumError::Log(error.into_fault()))? {
             let disk = &self.env.disk;
             let done = disk
                 .sync_files(&work.files)

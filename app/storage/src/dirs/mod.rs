@@ -14,9 +14,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use ottla_base::{BrokerEpoch, Offset, Uuid};
-use ottla_env::{DiskSpace, FileLock};
+use ottla_base::{BrokerEpoch, MonoTime, Offset, Uuid};
+use ottla_env::{Clock, DiskSpace, FileLock};
 use ottla_log::names::{self, PartitionDirKind};
 use parking_lot::Mutex;
 use thiserror::Error;
@@ -32,6 +33,9 @@ pub(crate) use self::sweep::Which;
 
 /// Directory of the metadata log within the metadata directory.
 pub(crate) const METADATA_LOG_DIR: &str = "__cluster_metadata-0";
+
+/// How often a full disk is worth a line in the log.
+const SAY_FULL_EVERY: Duration = Duration::from_secs(60);
 
 /// A log directory by its place in `log.dirs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,6 +59,8 @@ pub(crate) struct LogDir {
     pub(crate) partitions: AtomicUsize,
     /// Something was flushed since the recovery points were written.
     flushed: AtomicBool,
+    /// When a full disk is worth a line in the log again.
+    say_full_from: Mutex<MonoTime>,
     pub(crate) checkpoints: Checkpoints,
     /// Held while the directory is in use.
     lock: Mutex<Option<Box<dyn FileLock>>>,
@@ -63,6 +69,20 @@ pub(crate) struct LogDir {
 impl LogDir {
     pub(crate) fn is_online(&self) -> bool {
         self.online.load(Ordering::Relaxed)
+    }
+
+    /// Says that there is no room, from time to time while it is so.
+    fn say_full(&self, clock: &dyn Clock, error: &StorageError) {
+        let now = clock.mono();
+        let mut next = self.say_full_from.lock();
+        if now >= *next {
+            *next = now.saturating_add(SAY_FULL_EVERY);
+            tracing::error!(
+                dir = %self.path.display(),
+                %error,
+                "the disk is full: appends are refused until there is room"
+            );
+        }
     }
 }
 
@@ -374,17 +394,23 @@ impl LogDirs {
 
     /// Takes a directory out of use after a fault. Returns whether that took it offline.
     ///
-    /// Kafka differs: a full disk does not take a directory offline. Appends fail until there is room, and
-    /// reads go on.
+    /// Kafka differs: a full disk takes a directory offline only if another in-sync replica can take over, and
+    /// with it the node if it has no other directory. Of the only copy, reads go on, so that consumers can drain it and
+    /// retention or a deletion can make room; appends are refused with KAFKA_STORAGE_ERROR, which producers try
+    /// again, until there is some.
     pub fn mark_offline(&self, dir: DirIndex, error: &StorageError) -> bool {
         match error {
-            StorageError::Full { .. } | StorageError::Failed { .. } => false,
+            StorageError::Full { .. } => {
+                self.dir(dir).say_full(&*self.env.clock, error);
+                false
+            }
+            StorageError::Failed { .. } => false,
             StorageError::Io { .. } | StorageError::Corrupt { .. } => self.take_offline(dir, error),
         }
     }
 
     /// As [`Self::mark_offline`], whatever the error is.
-    pub(crate) fn take_offline(&self, dir: DirIndex, error: &StorageError) -> bool {
+    pub fn take_offline(&self, dir: DirIndex, error: &StorageError) -> bool {
         let home = self.dir(dir);
         let was_online = home.online.swap(false, Ordering::Relaxed);
         if was_online {

@@ -268,6 +268,7 @@ fn log_dir(candidate: Candidate) -> LogDir {
         path,
         id,
         online: AtomicBool::new(works),
+        say_full_from: Mutex::default(),
         clean,
         partitions: AtomicUsize::new(0),
         flushed: AtomicBool::new(false),

@@ -24,6 +24,8 @@ struct GrowingState {
     durable: i64,
     failures: u32,
     named: bool,
+    /// Why its flush cannot begin.
+    unprepared: Option<io::ErrorKind>,
 }
 
 impl Growing {
@@ -53,18 +55,21 @@ impl Flushable for Growing {
         self.dir
     }
 
-    fn flush_work(&self) -> Option<FlushWork> {
+    fn flush_work(&self) -> Result<Option<FlushWork>, StorageError> {
         let mut state = self.state.lock();
+        if let Some(kind) = state.unprepared {
+            return Err(StorageError::io("preparing", &self.path, kind.into()));
+        }
         if state.written == state.durable || state.failures > 0 {
-            return None;
+            return Ok(None);
         }
         let named = std::mem::replace(&mut state.named, true);
         let folder = self.path.parent().unwrap().to_owned();
-        Some(FlushWork {
+        Ok(Some(FlushWork {
             files: vec![Arc::clone(&self.file)],
             dirs: if named { vec![] } else { vec![folder] },
             upto: Offset(state.written),
-        })
+        }))
     }
 
     fn flush_done(&self, upto: Offset) {
@@ -117,7 +122,9 @@ fn round_takes_all_that_wait_and_tells_each_what_is_durable() {
 
 #[test]
 fn failed_flush_fails_the_whole_round_and_no_other() {
-    for fault in 0..4 {
+    // Whatever the reason: room that comes later does not bring back what was lost.
+    let kinds = [io::ErrorKind::Other, io::ErrorKind::StorageFull];
+    for (fault, kind) in (0..4).flat_map(|fault| kinds.map(|kind| (fault, kind))) {
         let world = World::new(&DIRS);
         let dirs = world.open(&DIRS);
         let flusher = flusher(&world, &dirs);
@@ -131,18 +138,41 @@ fn failed_flush_fails_the_whole_round_and_no_other() {
             flusher.submit(Arc::<Growing>::clone(item));
         }
         // Three files and the directory: each of the four calls fails in its turn.
-        world.disk.plan(
-            world.disk.operations() + fault,
-            Fault::Fail(io::ErrorKind::Other),
-        );
+        world
+            .disk
+            .plan(world.disk.operations() + fault, Fault::Fail(kind));
         flusher.run_due(MonoTime(0));
         for item in [&a, &b, &c] {
             let state = item.state();
-            assert_eq!((state.durable, state.failures), (0, 1), "fault {fault}");
+            let outcome = (state.durable, state.failures);
+            assert_eq!(outcome, (0, 1), "fault {fault} {kind}");
         }
         let early = early.state();
         assert_eq!((early.durable, early.failures), (1, 0));
         assert!(!dirs.is_online(DirIndex(0)) && dirs.is_online(DirIndex(1)));
+    }
+}
+
+#[test]
+fn flush_that_finds_no_room_to_begin_is_tried_again_and_any_other_is_not() {
+    for (kind, failures, online) in [
+        (io::ErrorKind::StorageFull, 0, true),
+        (io::ErrorKind::Other, 1, false),
+    ] {
+        let world = World::new(&DIRS);
+        let dirs = world.open(&DIRS);
+        let flusher = flusher(&world, &dirs);
+        let item = Growing::new(&world.disk, "/a/1", DirIndex(0));
+        item.grow();
+        item.state.lock().unprepared = Some(kind);
+        flusher.submit(Arc::<Growing>::clone(&item));
+        let now = world.env.clock.mono();
+        assert!(flusher.run_due(now));
+        assert_eq!((item.state().durable, item.state().failures), (0, failures));
+        assert_eq!(dirs.is_online(DirIndex(0)), online, "{kind}");
+        item.state.lock().unprepared = None;
+        assert_eq!(flusher.run_due(now.saturating_add(FULL_PAUSE)), online);
+        assert_eq!(item.state().durable, i64::from(online), "{kind}");
     }
 }
 

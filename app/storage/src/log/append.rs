@@ -159,16 +159,9 @@ impl Log {
             Ok(Err(uncut)) => {
                 let path = active.path();
                 let uncut = StorageError::io("cutting off a failed append", path, uncut);
-                let uncut = if uncut.is_full() {
-                    StorageError::Failed {
-                        path: path.to_owned(),
-                    }
-                } else {
-                    uncut
-                };
-                self.fail(uncut)
+                self.fail(uncut.into_fault())
             }
-            Err(uncut) => self.fail(uncut),
+            Err(uncut) => self.fail(uncut.into_fault()),
         }
     }
 

@@ -9,7 +9,6 @@ use ottla_log::names::{
     INDEX, LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, SNAPSHOT, TIME_INDEX, TXN_INDEX,
     segment_file,
 };
-use tracing::error;
 
 use super::{Log, Segment, StorageError};
 use crate::flusher::FlushWork;
@@ -78,24 +77,23 @@ impl Unflushed {
 impl Log {
     /// What has to be flushed so that everything below its `upto` is durable: files first, then directories. `None` if
     /// nothing, or if the log has failed. Whoever takes it calls [`Self::flushed`] or [`Self::flush_failed`].
-    pub fn flush_work(&mut self) -> Option<FlushWork> {
+    ///
+    /// # Errors
+    /// The disk's. If it is full the log is as before, else it takes no more appends.
+    pub fn flush_work(&mut self) -> Result<Option<FlushWork>, StorageError> {
         if self.failed {
-            return None;
+            return Ok(None);
         }
         self.forget_ended_transactions();
         let clean = self.flushed == self.end
             && self.unflushed.now.is_empty()
             && self.unflushed.in_flight.is_empty();
         if clean && !(self.epochs_unsaved && self.is_on_disk()) {
-            return None;
+            return Ok(None);
         }
         match self.prepare_flush() {
-            Ok(work) => Some(work),
-            Err(error) => {
-                error!(log = %self.path.display(), %error, "cannot prepare a flush; the log is closed");
-                self.failed = true;
-                None
-            }
+            Ok(work) => Ok(Some(work)),
+            Err(error) => self.fail(error),
         }
     }
 
@@ -245,7 +243,7 @@ impl Log {
         let synced = synced.and_then(|()| work.dirs.iter().try_for_each(|dir| disk.sync_dir(dir)));
         if let Err(error) = synced {
             self.failed = true;
-            return Err(StorageError::io("flushing a log", &self.path, error));
+            return Err(StorageError::io("flushing a log", &self.path, error).into_fault());
         }
         self.flushed(work.upto);
         Ok(())

@@ -43,7 +43,7 @@ impl Log {
     /// A cut that failed half way leaves no log to append to, not even if the disk was only full.
     fn fail_cut(&mut self, error: StorageError) -> Result<(), StorageError> {
         self.failed = true;
-        Err(error)
+        Err(error.into_fault())
     }
 
     fn cut(&mut self, end: Offset) -> Result<(), StorageError> {

@@ -25,7 +25,7 @@ fn nothing_is_on_disk_before_the_first_append() {
         (log.start(), log.end(), log.segment_count()),
         (Offset(0), Offset(0), 1)
     );
-    assert!(log.flush_work().is_none());
+    assert!(log.flush_work().unwrap().is_none());
     assert!(!disk.path().exists());
     Batch::of(2).push(&mut log);
     let files = disk.files();

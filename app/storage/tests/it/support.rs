@@ -231,7 +231,7 @@ pub(crate) fn bases(log: &Log) -> Vec<i64> {
 }
 
 pub(crate) fn flush(log: &mut Log, disk: &dyn Disk) -> std::io::Result<()> {
-    let Some(work) = log.flush_work() else {
+    let Some(work) = log.flush_work().map_err(std::io::Error::other)? else {
         return Ok(());
     };
     let synced = disk
