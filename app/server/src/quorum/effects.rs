@@ -52,6 +52,7 @@ impl Quorum {
                     self.log.truncate_to(end)?;
                     self.publisher.truncate_to(end);
                     self.voters.truncate_to(end);
+                    self.meant_end = self.meant_end.min(end);
                     let mut more = Vec::new();
                     self.raft.fetch_again(&self.log, &mut more);
                     self.carry_out(more)?;
@@ -127,6 +128,7 @@ impl Quorum {
             .map(|(kind, body)| (*kind, body.as_slice()))
             .collect();
         self.log.append_control(epoch, now, &borrowed)?;
+        self.meant_end = self.log.end();
         for (offset, (kind, body)) in (base.0..).map(Offset).zip(borrowed) {
             self.voters.note(offset, kind, body)?;
             self.publisher.push(LogEntry {

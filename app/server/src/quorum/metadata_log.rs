@@ -195,6 +195,11 @@ impl MetadataLog {
         Ok(self.log.flushed_end())
     }
 
+    /// The end of what is durable.
+    pub(crate) fn flushed_end(&self) -> Offset {
+        self.log.flushed_end()
+    }
+
     /// Hands every batch from the one that holds `from` to `sink`.
     pub(crate) fn for_each_batch(
         &self,

@@ -132,6 +132,7 @@ impl Quorum {
         let mut quorum = Self {
             queue: inbox.queue,
             status: inbox.status,
+            meant_end: log.end(),
             log,
             raft,
             voters,
@@ -143,6 +144,7 @@ impl Quorum {
             bootstrap: bootstrap.unwrap_or_else(default_bootstrap),
             controller: None,
             round: None,
+            flush_no_ops_at: None,
             had_room: true,
             waiting: VecDeque::new(),
             env,

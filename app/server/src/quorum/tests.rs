@@ -364,6 +364,33 @@ fn requests_of_one_round_share_a_flush_and_see_each_other() {
 }
 
 #[test]
+fn records_that_mean_nothing_are_flushed_with_others_or_after_a_while() {
+    let world = Machine::new();
+    world.format();
+    let mut node = world.open().unwrap();
+    node.register().unwrap();
+    let idle = |node: &mut Running| {
+        world.clock.advance_ms(500);
+        node.quorum.round(None).unwrap();
+        let flushed = node.handle.status().high_watermark().unwrap();
+        node.quorum.log.end().0 - flushed.0
+    };
+    let unflushed: Vec<i64> = (0..11).map(|_| idle(&mut node)).collect();
+    assert_eq!(unflushed, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 0]);
+
+    // A request that changes nothing needs no flush; one that changes something is answered when all before it
+    // is on the disk.
+    assert_eq!(idle(&mut node), 1);
+    let operations = world.disk.operations();
+    assert_eq!(node.create(&["not/valid"]).unwrap(), [""; 0]);
+    assert_eq!(world.disk.operations(), operations);
+    assert_eq!(node.create(&["a"]).unwrap(), ["a"]);
+    world.disk.crash(1);
+    let node = world.open().unwrap();
+    assert_eq!(names(node.quorum.image()), ["a".to_owned()].into());
+}
+
+#[test]
 fn refusal_writes_nothing_and_is_answered() {
     let world = Machine::new();
     world.format();

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use ottla_base::{MonoTime, Offset};
 use ottla_controller::{Context, Controller, ControllerConfig, NodeConfigSchema};
-use ottla_metadata::{MetadataImage, VersionedRecord};
+use ottla_metadata::{MetadataImage, MetadataRecord, VersionedRecord};
 use ottla_raft::Raft;
 use ottla_storage::{StorageEnv, StorageError};
 
@@ -30,6 +30,9 @@ use super::voters::VoterHistory;
 const TICKS_PER_ROUND_MAX: usize = 64;
 /// Longest sleep, so that a deadline far away needs no arithmetic on the edge of time.
 const SLEEP_MAX: Duration = Duration::from_secs(60);
+
+/// Longest time that NoOp records alone stay unflushed while this node is the whole quorum.
+const NO_OP_FLUSH_INTERVAL: Duration = Duration::from_secs(5);
 
 /// This node's part in the metadata quorum.
 pub struct Quorum {
@@ -50,6 +53,10 @@ pub struct Quorum {
     pub(super) controller: Option<Controller>,
     /// Records that are decided and not appended yet; only while this node leads.
     pub(super) round: Option<Round>,
+    /// End of the last record that means something; only NoOp records stand behind it.
+    pub(super) meant_end: Offset,
+    /// When the NoOp records that are not flushed have to be.
+    pub(super) flush_no_ops_at: Option<MonoTime>,
     /// Whether the last round found room on the disk; a full one is told once.
     pub(super) had_room: bool,
     /// Requests by the offset below which all must be committed before they are answered.
@@ -169,6 +176,7 @@ impl Quorum {
         let end = self.log.end();
         self.publisher.truncate_to(end);
         self.voters.truncate_to(end);
+        self.meant_end = self.meant_end.min(end);
         while self.waiting.back().is_some_and(|(needed, _)| *needed > end) {
             if let Some((_, decision)) = self.waiting.pop_back() {
                 decision.fail(DecideError::NoRoom);
@@ -212,15 +220,8 @@ impl Quorum {
             }
         }
         // What it saw may be undone until it is committed, even if it changed nothing.
-        let end = self.next_offset();
-        self.waiting.push_back((end, decision));
+        self.waiting.push_back((self.meant_end, decision));
         Ok(())
-    }
-
-    /// Offset of the next record, counting those that are not appended yet.
-    fn next_offset(&self) -> Offset {
-        let round = self.round.as_ref();
-        round.map_or_else(|| self.log.end(), Round::next_offset)
     }
 
     /// Puts records into the round and replays them.
@@ -232,6 +233,8 @@ impl Quorum {
         let (Some(controller), Some(round)) = (&mut self.controller, &mut self.round) else {
             unreachable!("only a leader decides");
         };
+        let mut kinds = decided.records.iter();
+        let means = kinds.any(|record| !matches!(record.record, MetadataRecord::NoOp(_)));
         let epoch = self.raft.epoch();
         let time = round.now();
         let publisher = &mut self.publisher;
@@ -249,6 +252,9 @@ impl Quorum {
             });
             Ok(())
         })?;
+        if means {
+            self.meant_end = round.next_offset();
+        }
         Ok(Ok(()))
     }
 
@@ -282,7 +288,12 @@ impl Quorum {
         if let Some(round) = &mut self.round {
             round.append(&mut self.log)?;
         }
-        let flushed = self.log.flush()?;
+        let flushed = if self.may_flush_later() {
+            self.log.flushed_end()
+        } else {
+            self.flush_no_ops_at = None;
+            self.log.flush()?
+        };
         let mut effects = Vec::new();
         self.raft.on_flushed(flushed, &mut effects);
         self.carry_out(effects)?;
@@ -291,6 +302,20 @@ impl Quorum {
         }
         self.answer();
         Ok(())
+    }
+
+    /// Whether what is not flushed can wait. A flush of the metadata log holds up everybody who writes to the
+    /// same file system, twice a second if every NoOp record has its own.
+    ///
+    /// Kafka differs: it flushes every NoOp record. Here a node that is the whole quorum flushes them with the
+    /// next record that means something, or every five seconds; until then they are not committed.
+    fn may_flush_later(&mut self) -> bool {
+        let now = self.now();
+        let by = self
+            .flush_no_ops_at
+            .get_or_insert(now.saturating_add(NO_OP_FLUSH_INTERVAL));
+        let alone = self.raft.voters().0.len() == 1;
+        alone && now < *by && self.meant_end <= self.log.flushed_end()
     }
 
     /// Answers requests whose records, and those before, are in the image.
