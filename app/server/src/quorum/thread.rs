@@ -313,7 +313,7 @@ impl Quorum {
         let now = self.now();
         let by = self
             .flush_no_ops_at
-            .get_or_insert(now.saturating_add(NO_OP_FLUSH_INTERVAL));
+            .get_or_insert_with(|| now.saturating_add(NO_OP_FLUSH_INTERVAL));
         let alone = self.raft.voters().0.len() == 1;
         alone && now < *by && self.meant_end <= self.log.flushed_end()
     }
