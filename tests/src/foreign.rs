@@ -1,17 +1,17 @@
-//! Foreign clients: how they are installed, run, and how their lines are read.
+//! Foreign clients: how they are run, and how their lines are read. How they are installed is in `installed`.
 //!
-//! A client is one process that runs all its scenarios. Its first line names them (`plan A B`), then comes `ok NAME
-//! MILLISECONDS` or `FAIL NAME: why` for each. A scenario that was planned and never reported has failed.
+//! A client is one process that runs all its scenarios. It says which `version X` it is and names its scenarios
+//! (`plan A B`), then comes `ok NAME MILLISECONDS` or `FAIL NAME: why` for each. A scenario that was planned and never
+//! reported has failed. Tests that cargo runs are read as cargo prints them.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use ottla_oracle::{Jars, cache_dir};
+
+use crate::installed::INSTALLING;
 
 /// No client may take longer than this for all its scenarios.
 const CLIENT_MAX: Duration = Duration::from_secs(300);
@@ -22,7 +22,19 @@ const POLL: Duration = Duration::from_millis(50);
 /// A client that can be run.
 #[derive(Debug)]
 pub struct Foreign {
-    command: Command,
+    pub(crate) command: Command,
+    /// Which version it is, where it does not say so itself.
+    pub(crate) version: Option<String>,
+    pub(crate) kind: Kind,
+}
+
+/// How a client is told where the server is, and how it reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// By an argument; in the lines that are described above.
+    Program,
+    /// By this variable; in the lines of `cargo test`.
+    CargoTest(&'static str),
 }
 
 /// What a client reported.
@@ -30,116 +42,12 @@ pub struct Foreign {
 pub struct Outcome {
     /// Scenario to `None` if it passed, or why not.
     pub scenarios: BTreeMap<String, Option<String>>,
+    /// Version of the client.
+    pub version: String,
     /// How long all of it took.
     pub took: Duration,
     /// What the client said on standard error.
     pub stderr: String,
-}
-
-/// The directory with the clients' scenarios.
-fn scenarios() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("clients")
-}
-
-/// A client in Python, in an environment that holds exactly what `requirements.txt` names.
-///
-/// # Errors
-/// Why this machine cannot run it, and what to install.
-pub fn python(script: &str) -> Result<Foreign> {
-    // Several tests want the same environment; the first one makes it.
-    static MAKING: Mutex<()> = Mutex::new(());
-    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
-    let dir = scenarios().join("python");
-    let requirements = fs::read_to_string(dir.join("requirements.txt"))?;
-    let environment = cache_dir().join("python");
-    let mark = environment.join("installed.txt");
-    let program = environment.join("bin/python");
-    if !fs::read_to_string(&mark).is_ok_and(|installed| installed == requirements) {
-        if environment.exists() {
-            fs::remove_dir_all(&environment)?;
-        }
-        run(Command::new("python3")
-            .args(["-m", "venv"])
-            .arg(&environment))
-        .context("python3 with its venv module is needed (apt-get install python3-venv)")?;
-        run(Command::new(&program)
-            .args([
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--disable-pip-version-check",
-                "-r",
-            ])
-            .arg(dir.join("requirements.txt")))
-        .context("the packages of tests/clients/python/requirements.txt cannot be installed")?;
-        fs::write(&mark, requirements)?;
-    }
-    let mut command = Command::new(program);
-    command
-        .arg(dir.join(script))
-        .env("PYTHONDONTWRITEBYTECODE", "1");
-    Ok(Foreign { command })
-}
-
-/// A client in Java, from a source file, on the class path of Apache Kafka's clients.
-///
-/// # Errors
-/// Why this machine cannot run it, and what to install.
-pub fn java(source: &str) -> Result<Foreign> {
-    let command = Jars::fetch()?.source(&scenarios().join("java").join(source));
-    Ok(Foreign { command })
-}
-
-/// A client in Rust that is built into the cache, by the lock file that lies beside it.
-///
-/// # Errors
-/// Why this machine cannot run it, and what to install.
-pub fn cargo(name: &str) -> Result<Foreign> {
-    let dir = scenarios().join(name);
-    let target = cache_dir().join(name);
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    run(Command::new(cargo)
-        .args(["build", "--quiet", "--locked", "--manifest-path"])
-        .arg(dir.join("Cargo.toml"))
-        .arg("--target-dir")
-        .arg(&target)
-        // These are of the workspace that the tests run in.
-        .env_remove("CARGO_TARGET_DIR")
-        .env_remove("RUSTFLAGS"))
-    .with_context(|| format!("{} cannot be built", dir.display()))?;
-    let command = Command::new(target.join("debug").join(format!("{name}-scenarios")));
-    Ok(Foreign { command })
-}
-
-/// A client that a script drives; `program` has to be installed.
-///
-/// # Errors
-/// Why this machine cannot run it, and what to install.
-pub fn bash(program: &str, script: &str, install: &str) -> Result<Foreign> {
-    if Command::new(program)
-        .arg("-V")
-        .stdin(Stdio::null())
-        .output()
-        .is_err()
-    {
-        bail!("{program} is not installed ({install})");
-    }
-    let mut command = Command::new("bash");
-    command.arg(scenarios().join(script));
-    Ok(Foreign { command })
-}
-
-fn run(command: &mut Command) -> Result<()> {
-    let output = command.stdin(Stdio::null()).output()?;
-    if !output.status.success() {
-        bail!(
-            "{}{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
-    }
-    Ok(())
 }
 
 impl Foreign {
@@ -148,10 +56,14 @@ impl Foreign {
     /// # Errors
     /// If the client cannot be started, does not end, or says nothing that can be read.
     pub fn run(mut self, bootstrap: &str) -> Result<Outcome> {
+        let _installed = INSTALLING.read().unwrap_or_else(PoisonError::into_inner);
         let begun = Instant::now();
+        match self.kind {
+            Kind::Program => self.command.arg(bootstrap),
+            Kind::CargoTest(variable) => self.command.env(variable, bootstrap),
+        };
         let mut child = self
             .command
-            .arg(bootstrap)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -160,22 +72,38 @@ impl Foreign {
         let stdout = reader(child.stdout.take().context("piped")?);
         let stderr = reader(child.stderr.take().context("piped")?);
         let mut late = false;
-        while child.try_wait()?.is_none() {
+        let status = loop {
+            if let Some(status) = child.try_wait()? {
+                break status;
+            }
             if begun.elapsed() > CLIENT_MAX {
                 late = true;
                 child.kill()?;
             }
             std::thread::sleep(POLL);
-        }
+        };
         let text = |handle: std::thread::JoinHandle<String>| handle.join().unwrap_or_default();
         let (stdout, stderr) = (text(stdout), text(stderr));
+        let parsed = match self.kind {
+            Kind::Program => parse(&stdout),
+            Kind::CargoTest(_) => parse_cargo_test(&stdout),
+        };
         let mut scenarios =
-            parse(&stdout).with_context(|| format!("the client said:\n{stdout}\n{stderr}"))?;
+            parsed.with_context(|| format!("the client said:\n{stdout}\n{stderr}"))?;
         if late {
             scenarios.insert("all".into(), Some(format!("no end within {CLIENT_MAX:?}")));
+        } else if !status.success() && scenarios.values().all(Option::is_none) {
+            scenarios.insert("all".into(), Some(format!("{status}\n{stdout}")));
         }
+        let said = stdout
+            .lines()
+            .find_map(|line| line.strip_prefix("version "));
         Ok(Outcome {
             scenarios,
+            version: said
+                .map(ToOwned::to_owned)
+                .or(self.version)
+                .context("the client does not say its version")?,
             took: begun.elapsed(),
             stderr,
         })
@@ -217,9 +145,49 @@ fn parse(text: &str) -> Result<BTreeMap<String, Option<String>>> {
     Ok(scenarios)
 }
 
+/// Reads `test NAME ... ok` and what a test that fails said.
+fn parse_cargo_test(text: &str) -> Result<BTreeMap<String, Option<String>>> {
+    let mut scenarios = BTreeMap::new();
+    for line in text.lines() {
+        let outcome = line
+            .strip_prefix("test ")
+            .and_then(|rest| rest.split_once(" ... "));
+        match outcome {
+            Some((name, "ok")) => scenarios.insert(name.to_owned(), None),
+            Some((name, other)) => scenarios.insert(name.to_owned(), Some(other.to_owned())),
+            None => continue,
+        };
+    }
+    let mut failing = None;
+    for line in text.lines() {
+        if let Some(name) = line
+            .strip_prefix("---- ")
+            .and_then(|rest| rest.strip_suffix(" stdout ----"))
+        {
+            failing = Some(name);
+        } else if let Some(Some(why)) = failing.and_then(|name| scenarios.get_mut(name)) {
+            why.push(' ');
+            why.push_str(line.trim());
+        }
+    }
+    if scenarios.is_empty() {
+        bail!("no test ran");
+    }
+    Ok(scenarios)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_of_cargo_test_are_read() {
+        let text = "running 2 tests\ntest a ... ok\ntest b ... FAILED\n\n---- b stdout ----\nwhy\n\nfailures:\n    b\n";
+        let scenarios = parse_cargo_test(text).unwrap();
+        assert_eq!(scenarios["a"], None);
+        assert!(scenarios["b"].as_ref().unwrap().contains("why"));
+        assert!(parse_cargo_test("running 0 tests\n").is_err());
+    }
 
     #[test]
     fn a_scenario_that_never_reported_has_failed() {

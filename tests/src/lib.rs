@@ -9,10 +9,15 @@ pub mod client;
 pub mod dump;
 mod expected;
 mod foreign;
+mod health;
+mod installed;
+mod matrix;
 mod ottla;
 mod report;
 
 pub use expected::{End, Expected};
-pub use foreign::{Foreign, Outcome, bash, cargo, java, python};
+pub use foreign::{Foreign, Outcome};
+pub use installed::{bash, cargo, go, java, node, python, rskafka, rskafka_with_librdkafka};
+pub use matrix::{Lineage, note};
 pub use ottla::Ottla;
 pub use report::{not_run, say};

@@ -228,11 +228,22 @@ impl Ottla {
         }
     }
 
+    /// The id of the process of Ottla, while it runs.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    /// What it has logged since the directory was made.
+    #[must_use]
+    pub fn log(&self) -> String {
+        let bytes = fs::read(self.member().log()).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
     /// The last lines of its output, for the message of a test that fails.
     #[must_use]
     pub fn log_tail(&self) -> String {
-        let bytes = fs::read(self.member().log()).unwrap_or_default();
-        let text = String::from_utf8_lossy(&bytes);
+        let text = self.log();
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(40)..].join("\n")
     }

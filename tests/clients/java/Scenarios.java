@@ -38,6 +38,7 @@ import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.header.internals.RecordHeader;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.apache.kafka.common.utils.AppInfoParser;
 
 /**
  * Scenarios of Apache Kafka's own Java clients. Prints `plan A B`, then `ok NAME MILLISECONDS` or `FAIL NAME: why` for
@@ -80,6 +81,7 @@ public final class Scenarios {
         if (!wanted.isEmpty()) {
             all.keySet().retainAll(wanted);
         }
+        System.out.println("version " + AppInfoParser.getVersion());
         System.out.println("plan " + String.join(" ", all.keySet()));
         boolean[] failed = {false};
         all.forEach((name, scenario) -> {

@@ -94,6 +94,7 @@ idempotent_producer_writes_in_order() {
   cmp -s "$scratch/in" "$scratch/out" || fail "$(wc -l < "$scratch/out") lines, not the 20000 that were sent in order"
 }
 
+echo "version $(kcat -V 2>&1 | sed -n "s/.*Version \([0-9.]*\) .*librdkafka \([0-9.]*\).*/\1 with librdkafka \2/p")"
 echo plan "${scenarios[@]}"
 status=0
 for name in "${scenarios[@]}"; do

@@ -2,6 +2,7 @@
 
 import time
 
+import confluent_kafka
 from confluent_kafka import (
     OFFSET_BEGINNING,
     OFFSET_END,
@@ -517,4 +518,4 @@ def unknown_topics_are_made_by_a_producer_only():
     check(other not in ADMIN.list_topics(timeout=10).topics, "a consumer made a topic")
 
 
-main()
+main(f"{confluent_kafka.__version__} with librdkafka {confluent_kafka.libversion()[0]}")

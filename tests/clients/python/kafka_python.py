@@ -2,6 +2,7 @@
 
 import time
 
+import kafka
 import kafka.errors as errors
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, OffsetSpec
@@ -277,4 +278,4 @@ def offsets_are_listed_and_records_deleted():
     equal(values(read(topic, 8))[0], b"12", "first record")
 
 
-main()
+main(kafka.__version__)

@@ -1,6 +1,6 @@
 """Runs the scenarios of one client and prints a line for each.
 
-The first line names every scenario that is to run (`plan a b c`), then comes `ok NAME MILLISECONDS` or
+The first lines tell the version of the client and name every scenario that is to run (`plan a b c`), then comes `ok NAME MILLISECONDS` or
 `FAIL NAME: why`. Whoever reads the lines can tell a scenario that never ended from one that was never meant to run.
 
     python CLIENT.py HOST:PORT [SCENARIO...]
@@ -60,9 +60,10 @@ def alarm(_number, _frame):
     raise TimeoutError(f"no end within {SECONDS_MAX} s")
 
 
-def main():
+def main(version):
     wanted = set(sys.argv[2:])
     chosen = [one for one in SCENARIOS if not wanted or one.__name__ in wanted]
+    print("version", version)
     print("plan", *(one.__name__ for one in chosen), flush=True)
     signal.signal(signal.SIGALRM, alarm)
     failed = 0

@@ -46,6 +46,7 @@ macro_rules! calls {
 
 // The newest versions that name topics instead of giving their ids.
 calls! {
+    ApiVersions, 3: ApiVersionsRequest => ApiVersionsResponse;
     Produce, 12: ProduceRequest => ProduceResponse;
     Fetch, 12: FetchRequest => FetchResponse;
     ListOffsets, 8: ListOffsetsRequest => ListOffsetsResponse;
