@@ -26,27 +26,32 @@ pub(crate) fn load_as_kafka(path: &Path) -> Result<BrokerConfig> {
 /// # Errors
 /// If an override is wrong.
 pub(crate) fn without_file(data_dir: &Path, overrides: &[String]) -> Result<BrokerConfig> {
-    let data_dir = data_dir.display().to_string();
-    let pairs = [
-        ("process.roles", "broker,controller"),
-        ("node.id", "1"),
-        (
-            "listeners",
-            "PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093",
-        ),
-        ("controller.listener.names", "CONTROLLER"),
-        ("controller.quorum.bootstrap.servers", "localhost:9093"),
-        ("log.dirs", &data_dir),
-        // There is one node, so there is one replica.
-        ("offsets.topic.replication.factor", "1"),
-    ];
-    let raw = pairs
+    let raw = WITHOUT_FILE
         .iter()
-        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .chain([("log.dirs".to_owned(), data_dir.display().to_string())]);
     build(raw.collect(), overrides)
 }
 
-fn read(path: &Path) -> Result<RawConfigs> {
+/// What a node without a file is configured with, besides its directory.
+pub(crate) const WITHOUT_FILE: [(&str, &str); 6] = [
+    ("process.roles", "broker,controller"),
+    ("node.id", "1"),
+    (
+        "listeners",
+        "PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093",
+    ),
+    ("controller.listener.names", "CONTROLLER"),
+    ("controller.quorum.bootstrap.servers", "localhost:9093"),
+    // There is one node, so there is one replica.
+    ("offsets.topic.replication.factor", "1"),
+];
+
+/// Reads a file as it is, without a check.
+///
+/// # Errors
+/// If it cannot be read or is no properties file.
+pub(crate) fn read(path: &Path) -> Result<RawConfigs> {
     let bytes = std::fs::read(path)
         .with_context(|| format!("the configuration file {} cannot be read", path.display()))?;
     parse_properties(&bytes).with_context(|| path.display().to_string())

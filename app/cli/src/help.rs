@@ -1,15 +1,23 @@
 //! The help page, and one sentence for a command line that cannot be understood.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use ottla_tools::Kind;
 
 /// What `ottla --help` prints. A test holds it against the commands that there are.
-pub(crate) const PAGE: &str = "\
+pub(crate) fn page() -> String {
+    let tools: Vec<String> = GROUPS.iter().filter_map(group).collect();
+    format!("{HEAD}{}{FOOT}", tools.concat())
+}
+
+const HEAD: &str = "\
 Ottla: Apache Kafka in one program.
 
 Run a node
   ottla                                   on localhost:9092, with its data in ./ottla-data
   ottla server start server.properties    as the file says, on directories that are formatted
   ottla server start FILE --auto-format   the same, and formats directories that are new
+  ottla server-start [-daemon] FILE       as kafka-server-start
+  ottla server-stop [--node-id=ID]        as kafka-server-stop
 
 Prepare its directories, as kafka-storage does
   ottla storage random-uuid               an id for a new cluster
@@ -17,6 +25,12 @@ Prepare its directories, as kafka-storage does
   ottla storage info -c FILE              what the directories are
   ottla storage version-mapping           the feature levels of a release
   ottla storage feature-dependencies      what a feature level needs
+";
+
+const FOOT: &str = "
+Kafka's scripts
+  ottla install-tools DIR                 bin/kafka-*.sh and config/ in a directory
+  ottla run-class CLASS                   the tool that a class of Kafka's is
 
 Options
   --json-logs      log JSON, one object a line
@@ -25,6 +39,27 @@ Options
 
 OTTLA_LOG chooses what is logged, in the notation of RUST_LOG: debug, or warn,ottla_server=trace.
 ";
+
+/// The groups of tools, in order.
+const GROUPS: [(Kind, &str); 5] = [
+    (Kind::Data, "Topics, configurations, records"),
+    (Kind::Console, "Produce and consume"),
+    (Kind::Groups, "Groups and offsets"),
+    (Kind::Cluster, "Cluster"),
+    (Kind::Files, "Files of a node"),
+];
+
+/// The lines of a group; none if it has no tool.
+fn group((kind, title): &(Kind, &str)) -> Option<String> {
+    let lines: Vec<String> = ottla_tools::all()
+        .filter(|tool| tool.kind == *kind)
+        .map(|tool| {
+            let about = (tool.command)().get_about().map(ToString::to_string);
+            format!("  ottla {:<33} {}\n", tool.name, about.unwrap_or_default())
+        })
+        .collect();
+    (!lines.is_empty()).then(|| format!("\n{title}, as kafka-NAME does\n{}", lines.concat()))
+}
 
 /// What is wrong with a command line, and what was meant instead where that can be guessed.
 pub(crate) fn sentence(error: &clap::Error) -> String {
@@ -95,13 +130,18 @@ mod tests {
 
     #[test]
     fn every_command_is_on_the_page() {
+        let page = page();
+        let is_there = |line: &str| assert!(page.contains(line), "{line}");
         for command in Cli::command().get_subcommands() {
+            is_there(&format!("ottla {}", command.get_name()));
             for sub in command.get_subcommands() {
-                let line = format!("ottla {} {}", command.get_name(), sub.get_name());
-                assert!(PAGE.contains(&line), "{line}");
+                is_there(&format!("ottla {} {}", command.get_name(), sub.get_name()));
             }
         }
-        assert!(PAGE.lines().all(|line| line.len() <= 100));
+        for name in crate::called::names() {
+            is_there(&format!("ottla {name}"));
+        }
+        assert!(page.lines().all(|line| line.len() <= 100), "{page}");
     }
 
     #[test]

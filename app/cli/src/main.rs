@@ -4,15 +4,25 @@
 //! else. What a node does is in `ottla-server`.
 
 mod banner;
+mod called;
 mod config_file;
+mod daemon;
 mod help;
+mod install_tools;
+mod kafka_main;
 mod logs;
 mod output;
+mod processes;
+mod run_class;
 mod server_start;
+mod server_stop;
 mod storage;
-mod tool;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
+
+use anyhow::Result;
+use called::Script;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
@@ -22,7 +32,7 @@ use clap::{Parser, Subcommand};
 #[command(
     name = "ottla",
     version = concat!(env!("CARGO_PKG_VERSION"), " (speaks Apache Kafka 4.4)"),
-    override_help = help::PAGE,
+    override_help = help::page(),
 )]
 struct Cli {
     #[command(flatten)]
@@ -33,12 +43,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run a node.
+    /// Run a node, or stop those that run.
     #[command(subcommand)]
     Server(ServerCommand),
     /// Prepare and inspect the directories of a node, as kafka-storage does.
     #[command(subcommand)]
     Storage(storage::StorageCommand),
+    /// Lay out Kafka's scripts and configuration files in a directory.
+    InstallTools(install_tools::Args),
 }
 
 #[derive(Debug, Subcommand)]
@@ -48,24 +60,11 @@ enum ServerCommand {
 }
 
 fn main() -> ExitCode {
-    if let Some(code) = tool::run() {
-        return code;
-    }
-    let args = match storage::expand_files(std::env::args_os()) {
-        Ok(args) => args,
-        Err(error) => {
-            output::error_line(&format!("{error:#}"));
-            return ExitCode::FAILURE;
-        }
-    };
-    let cli = match Cli::try_parse_from(args) {
-        Ok(cli) => cli,
-        Err(error) => return usage(&error),
-    };
-    let result = match cli.command {
-        None => server_start::run(&server_start::StartArgs::default(), cli.logs),
-        Some(Command::Server(ServerCommand::Start(args))) => server_start::run(&args, cli.logs),
-        Some(Command::Storage(command)) => storage::run(command),
+    daemon::detach_if_asked();
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let result = match called::script(&args) {
+        Some((script, args)) => run_script(script, args),
+        None => run_command(args.clone()),
     };
     match result {
         Ok(code) => code,
@@ -73,6 +72,45 @@ fn main() -> ExitCode {
             output::error_line(&format!("{error:#}"));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Does what one of Kafka's scripts does.
+fn run_script(script: Script, args: &[OsString]) -> Result<ExitCode> {
+    match script {
+        Script::ServerStart => kafka_main::run(args),
+        Script::ServerStop => Ok(server_stop::run(args)),
+        Script::Storage => {
+            let command = ["ottla", "storage"].into_iter().map(OsString::from);
+            run_command(command.chain(args.iter().cloned()).collect())
+        }
+        Script::RunClass => match run_class::find(args) {
+            Ok(call) => run_script(call.script, call.args),
+            Err(code) => Ok(code),
+        },
+        Script::Tool(tool) => {
+            // Names that are not UTF-8 cannot be told to Kafka either.
+            let args: Vec<String> = args
+                .iter()
+                .map(|arg| arg.to_string_lossy().into_owned())
+                .collect();
+            Ok((tool.run)(&args))
+        }
+    }
+}
+
+/// Does what this program's own command line says.
+fn run_command(args: Vec<OsString>) -> Result<ExitCode> {
+    let args = storage::expand_files(args.into_iter())?;
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => return Ok(usage(&error)),
+    };
+    match cli.command {
+        None => server_start::run(&server_start::StartArgs::default(), cli.logs),
+        Some(Command::Server(ServerCommand::Start(args))) => server_start::run(&args, cli.logs),
+        Some(Command::Storage(command)) => storage::run(command),
+        Some(Command::InstallTools(args)) => install_tools::run(&args),
     }
 }
 

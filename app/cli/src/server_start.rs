@@ -31,15 +31,15 @@ pub(crate) struct StartArgs {
     /// Configuration, as Apache Kafka's server.properties; without it the node keeps its data in
     /// ./ottla-data and listens on localhost:9092.
     #[arg(value_name = "SERVER_PROPERTIES")]
-    file: Option<PathBuf>,
+    pub(crate) file: Option<PathBuf>,
     /// Set a configuration key, whatever the file says; may be repeated.
     #[arg(long = "override", value_name = "KEY=VALUE")]
-    overrides: Vec<String>,
+    pub(crate) overrides: Vec<String>,
     /// Format the directories if they are new, as it is done without a file.
     #[arg(long)]
-    auto_format: bool,
+    pub(crate) auto_format: bool,
     #[command(flatten)]
-    logs: LogArgs,
+    pub(crate) logs: LogArgs,
 }
 
 /// A node that is ready to be started.

@@ -13,4 +13,6 @@ mod files;
 mod groups;
 mod registry;
 
+/// Version of Apache Kafka whose tools these are, as `--version` prints it.
+pub use common::usage::VERSION;
 pub use registry::{Kind, Tool, all, by_class, by_name};

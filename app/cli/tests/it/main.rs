@@ -1,6 +1,7 @@
 //! The `ottla` program as a user runs it.
 
 mod help;
+mod scripts;
 mod storage;
 
 use std::path::Path;

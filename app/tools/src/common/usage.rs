@@ -10,7 +10,7 @@ use super::jopt::{self, OptionError, Options, flag};
 use super::output;
 
 /// Version of Apache Kafka whose tools these are, as `--version` prints it.
-pub(crate) const VERSION: &str = concat!("4.4.0 (ottla ", env!("CARGO_PKG_VERSION"), ")");
+pub const VERSION: &str = concat!("4.4.0 (ottla ", env!("CARGO_PKG_VERSION"), ")");
 
 /// Why a tool did not do what it was asked.
 #[derive(Debug)]
