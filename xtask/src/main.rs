@@ -11,6 +11,7 @@ use anyhow::{Result, bail};
 
 mod bench;
 mod codegen;
+mod conformance;
 mod docs;
 mod oracle;
 mod source_rules;
@@ -22,6 +23,8 @@ usage: cargo xtask COMMAND
 
   bench [ARGUMENT]   measures Ottla, beside Apache Kafka or another build; `bench help` says how
   codegen [--check]  writes wire/protocol/src/generated from the schemas, or only compares
+  conformance [NAME] the same requests to Apache Kafka, which is fetched and started, and to Ottla: every
+                     field of every answer compared, and a table of what was covered
   docs               writes docs/reference/differences.md
   oracle COMMAND     Apache Kafka itself, to compare with: fetch, start, stop, tool
   test               everything that must hold before a change lands: tidy, format, lints,
@@ -45,6 +48,7 @@ fn run() -> Result<()> {
         Some("test") => test::run(&root),
         Some("bench") => bench::run(&root, arguments.get(1..).unwrap_or_default()),
         Some("codegen") => codegen::run(&root, arguments.iter().any(|one| one == "--check")),
+        Some("conformance") => conformance::run(&root, arguments.get(1..).unwrap_or_default()),
         Some("docs") => docs::run(&root),
         Some("oracle") => oracle::run(arguments.get(1..).unwrap_or_default()),
         Some("tidy") => tidy::run(&root),

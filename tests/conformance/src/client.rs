@@ -61,6 +61,11 @@ impl Apis {
         Ok(Self(apis))
     }
 
+    /// Every API with its name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Api)> {
+        self.0.iter().map(|(name, api)| (name.as_str(), api))
+    }
+
     /// The API of that name, such as `Fetch`.
     ///
     /// # Errors

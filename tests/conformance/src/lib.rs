@@ -4,7 +4,7 @@
 //! bodies as JSON. [`play`] sends them to a server and gives the answers with what differs from run to run
 //! masked ([`mask`]). What Apache Kafka answered is committed under `golden/`, so that the comparison also
 //! runs where there is no Java; `ottla-conformance record ADDRESS` writes it anew. What differs on purpose
-//! stands in `differences.tsv`, with the reason ([`compare`]).
+//! stands in `differences.tsv`, with the reason ([`compare`]). [`table`] adds up what was covered and how it came out.
 
 pub mod batch;
 pub mod client;
@@ -12,3 +12,4 @@ pub mod compare;
 pub mod mask;
 pub mod play;
 pub mod scenario;
+pub mod table;

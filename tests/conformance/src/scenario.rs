@@ -12,11 +12,12 @@
 //! Then follow, indented, the body as JSON, and what later steps call by a name: `NAME = PATH`. Fields that a
 //! version does not have are left out. In texts `$NAME` stands for a value; `$topic`, `$group` and `$v` are
 //! always there: names of this scenario's own, and the version. `{"@batch": {...}}` stands for a record batch
-//! (see [`crate::batch`]), and a list of them for their bytes one after the other.
+//! (see [`crate::batch`]), and a list of them for their bytes one after the other; `{"@text": 5000}` for so many characters.
 //!
 //! Options: `settle` plays the step again while the answer says that something is not ready yet;
 //! `until=PATH=VALUE` until a field has a value, for what a server does in the background; `noanswer` expects
-//! no answer; `reconnect` opens a new connection first. `#` begins a comment line.
+//! no answer; `reconnect` opens a new connection first; `mine=PATH` leaves out of a list what has no name of this scenario in
+//! it, for answers about everything that a server has. `#` begins a comment line.
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
@@ -34,6 +35,8 @@ pub struct Step {
     pub settle: bool,
     /// Play again until the field at a path has a value.
     pub until: Option<(String, Value)>,
+    /// Path of a list of which only what has a name of this scenario counts.
+    pub mine: Option<String>,
     /// No answer is due.
     pub noanswer: bool,
     /// On a new connection.
@@ -89,6 +92,7 @@ fn head(line: usize, text: &str) -> Result<Step> {
         versions: (low.parse()?, high.parse()?),
         settle: false,
         until: None,
+        mine: None,
         noanswer: false,
         reconnect: false,
         body: Value::Null,
@@ -99,14 +103,13 @@ fn head(line: usize, text: &str) -> Result<Step> {
             "settle" => step.settle = true,
             "noanswer" => step.noanswer = true,
             "reconnect" => step.reconnect = true,
-            other => match other
-                .strip_prefix("until=")
-                .and_then(|rest| rest.split_once('='))
-            {
-                Some((path, value)) => {
+            other => match other.split_once('=') {
+                Some(("until", rest)) => {
+                    let (path, value) = rest.split_once('=').context("until=PATH=VALUE")?;
                     step.until = Some((path.to_owned(), serde_json::from_str(value)?));
                 }
-                None => bail!("no option {other}"),
+                Some(("mine", path)) => step.mine = Some(path.to_owned()),
+                _ => bail!("no option {other}"),
             },
         }
     }

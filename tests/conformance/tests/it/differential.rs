@@ -1,7 +1,8 @@
 //! Plays every scenario against a node of this build and holds the answers against Apache Kafka's.
 use std::path::{Path, PathBuf};
 
-use ottla_conformance::client::Apis;
+use ottla_conformance::client::{Apis, Client};
+use ottla_conformance::table::{Table, announced};
 use ottla_conformance::{compare, play, scenario};
 
 use crate::node;
@@ -24,6 +25,7 @@ fn answers_are_those_of_apache_kafka() {
     let apis = Apis::load().expect("schemas");
     let mut unexplained = Vec::new();
     let mut unused: Vec<_> = compare::rows().collect();
+    let mut table = Table::default();
     for path in files("scenarios") {
         let name = path
             .file_stem()
@@ -40,21 +42,20 @@ fn answers_are_those_of_apache_kafka() {
             let about = |one: &compare::Difference| row.explains(name, &one.step, &one.field);
             !differences.iter().any(about)
         });
-        let on_purpose = differences
-            .iter()
-            .filter(|one| one.reason.is_some())
-            .count();
-        let differ = differences.len() - on_purpose;
-        println!(
-            "{name:16} {:4} answers, {on_purpose:3} fields differ on purpose, {differ:3} differ",
-            ours.len()
-        );
+        table.add(name, &ours, &differences);
         let unknown = differences.into_iter().filter(|one| one.reason.is_none());
         unexplained.extend(unknown.map(|one| (name.to_owned(), one)));
     }
+    let announced = announced(&apis, &mut Client::connect(address).expect("a node")).expect("APIs");
     node.stop();
+    println!("{}", table.render(&announced));
     assert!(unexplained.is_empty(), "{unexplained:#?}");
     assert_eq!(unused, [], "rows that explain nothing any more");
+    let holes = table.not_covered(&announced);
+    assert!(
+        holes.is_empty(),
+        "announced, and no scenario asks: {holes:?}"
+    );
 }
 
 #[test]
