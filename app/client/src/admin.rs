@@ -73,7 +73,7 @@ impl Admin {
     /// # Errors
     /// [`ClientError`], after retries until `default.api.timeout.ms` where a retry can help.
     pub fn ask<C: Call>(&mut self, call: &str, request: &C) -> Result<C::Response> {
-        self.retry(call, |admin| admin.first()?.ask(request).map(Attempt::Done))
+        self.retry(call, |admin| admin.any()?.ask(request).map(Attempt::Done))
     }
 
     /// Asks the node that stands for the controller: the one that Metadata names.
@@ -266,6 +266,18 @@ impl Admin {
         }
     }
 
+    /// A connection to any node that serves what was asked for: brokers, or controllers.
+    ///
+    /// # Errors
+    /// If none of them answers, or a broker stands where a controller was looked for.
+    pub fn any(&mut self) -> Result<&mut Connection> {
+        if self.config.kind == Bootstrap::Controllers {
+            // Only this tells a controller from a broker.
+            self.cluster()?;
+        }
+        self.first()
+    }
+
     /// A connection to any node of the bootstrap list.
     ///
     /// # Errors
@@ -293,10 +305,15 @@ impl Admin {
                 return Err(error);
             }
         }
-        Ok(self
+        let first = self
             .first
             .as_mut()
-            .expect("an address was found, and it was set above"))
+            .expect("an address was found, and it was set above");
+        if self.config.kind == Bootstrap::Brokers {
+            // Kafka's clients begin with it, and a controller does not serve it.
+            first.version::<MetadataRequest>()?;
+        }
+        Ok(first)
     }
 
     /// A connection to one node.

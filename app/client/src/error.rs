@@ -28,7 +28,7 @@ pub enum ClientError {
     #[error("{0}")]
     Disconnected(String),
     /// Client and server have no version of the API in common.
-    #[error("The node does not support {}", api.row().name)]
+    #[error("The node does not support {}", constant(*api))]
     UnsupportedApi {
         /// The API.
         api: ApiKey,
@@ -114,5 +114,33 @@ impl ClientError {
     #[must_use]
     pub fn to_java(&self) -> String {
         format!("{}: {self}", self.exception())
+    }
+}
+
+/// The name of Java's constant: `LIST_OFFSETS` for ListOffsets.
+fn constant(api: ApiKey) -> String {
+    let mut name = String::new();
+    for (at, letter) in api.row().name.char_indices() {
+        if at > 0 && letter.is_ascii_uppercase() {
+            name.push('_');
+        }
+        name.push(letter.to_ascii_uppercase());
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_api_is_named_by_its_constant() {
+        let error = ClientError::UnsupportedApi {
+            api: ApiKey::OffsetForLeaderEpoch,
+        };
+        assert_eq!(
+            error.to_string(),
+            "The node does not support OFFSET_FOR_LEADER_EPOCH"
+        );
     }
 }

@@ -3,18 +3,22 @@
 use std::process::ExitCode;
 
 use clap::Command;
-use ottla_client::{Admin, ClientError};
+use ottla_client::{Admin, Attempt, ClientError};
 use ottla_protocol::ApiKey;
 use ottla_protocol::api::API_TABLE;
 use ottla_protocol::messages::ApiVersionsResponse;
 use ottla_protocol::messages::describe_cluster_response::DescribeClusterBroker;
 
+use serde_json::{Value, json};
+
+use crate::common::format::{self, Format};
 use crate::common::usage::{self, Failure};
 use crate::common::{client, jopt, output};
 
 /// The options.
 pub(crate) fn command() -> Command {
     client::options(Command::new("broker-api-versions"))
+        .arg(format::option())
         .about("Show which APIs and versions each broker serves")
         .after_help("Examples:\n  ottla broker-api-versions --bootstrap-server localhost:9092")
 }
@@ -31,19 +35,85 @@ pub(crate) fn run(args: &[String]) -> ExitCode {
 
 fn show(options: &jopt::Options) -> Result<ExitCode, Failure> {
     options.required(&["bootstrap-server"])?;
+    let format = format::of(options.value(format::OUTPUT)?)?;
+    let servers = options.value("bootstrap-server")?.unwrap_or_default();
     let mut admin = client::admin_of(options)?;
-    let nodes = admin.retry("listNodes", |admin| {
-        admin
-            .cluster()
-            .map(|cluster| ottla_client::Attempt::Done(cluster.brokers.clone()))
-    })?;
-    for node in &nodes {
-        match versions(&mut admin, node) {
-            Ok(versions) => output::text(&format!("{} -> {}\n", place(node), table(&versions))),
-            Err(error) => output::line(&format!("{} -> ERROR: {}", place(node), error.to_java())),
+    let nodes = admin
+        .retry("listNodes", |admin| {
+            admin.describe_cluster(false).map(Attempt::Done)
+        })
+        .map_err(|_| unreachable_text(servers))?
+        .brokers;
+    show_nodes(&mut admin, &nodes, format);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Kafka's tool says the same whatever kept it from asking.
+fn unreachable_text(servers: &str) -> String {
+    let nodes: Vec<String> = servers
+        .split(',')
+        .map(str::trim)
+        .filter(|server| !server.is_empty())
+        .zip(1_u32..)
+        .map(|(server, at)| format!("{server} (id: -{at} rack: null isFenced: false)"))
+        .collect();
+    format!("Request METADATA failed on brokers [{}]", nodes.join(", "))
+}
+
+/// Prints what each of `nodes` serves, or why it did not say.
+pub(crate) fn show_nodes(admin: &mut Admin, nodes: &[DescribeClusterBroker], format: Format) {
+    let answers = nodes.iter().map(|node| (node, versions(admin, node)));
+    match format {
+        Format::Text => {
+            for (node, answer) in answers {
+                match answer {
+                    Ok(versions) => {
+                        output::text(&format!("{} -> {}\n", place(node), table(&versions)));
+                    }
+                    Err(error) => {
+                        output::line(&format!("{} -> ERROR: {}", place(node), error.to_java()));
+                    }
+                }
+            }
+        }
+        Format::Json => {
+            let nodes: Vec<_> = answers
+                .map(|(node, answer)| as_json(node, &answer))
+                .collect();
+            format::json(&json!({ "nodes": nodes }));
         }
     }
-    Ok(ExitCode::SUCCESS)
+}
+
+fn as_json(
+    node: &DescribeClusterBroker,
+    answer: &Result<ApiVersionsResponse, ClientError>,
+) -> Value {
+    let mut value = json!({
+        "id": node.broker_id,
+        "host": node.host,
+        "port": node.port,
+        "rack": node.rack,
+    });
+    match answer {
+        Ok(versions) => {
+            let apis: Vec<_> = versions
+                .api_keys
+                .iter()
+                .map(|api| {
+                    json!({
+                        "key": api.api_key,
+                        "name": ApiKey::from_code(api.api_key).map(|key| key.row().name),
+                        "min": api.min_version,
+                        "max": api.max_version,
+                    })
+                })
+                .collect();
+            value["apis"] = apis.into();
+        }
+        Err(error) => value["error"] = error.to_java().into(),
+    }
+    value
 }
 
 fn versions(

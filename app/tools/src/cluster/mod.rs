@@ -1,6 +1,7 @@
 //! Nodes, their quorum, where partitions are, who may do what.
 
 mod broker_api_versions;
+mod cluster_tool;
 mod top;
 
 use crate::registry::{Kind, Tool};
@@ -16,6 +17,16 @@ pub(crate) const TOOLS: &[Tool] = &[
         ],
         command: broker_api_versions::command,
         run: broker_api_versions::run,
+    },
+    Tool {
+        name: "cluster",
+        kind: Kind::Cluster,
+        classes: &[
+            "org.apache.kafka.tools.ClusterTool",
+            "kafka.tools.ClusterTool",
+        ],
+        command: cluster_tool::command,
+        run: cluster_tool::run,
     },
     Tool {
         name: "top",

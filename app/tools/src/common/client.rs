@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use clap::Command;
+use clap::{Arg, ArgGroup, Command};
 use ottla_client::{Admin, Bootstrap, ClientConfig, ClientError, Properties};
 
+use super::argparse::Parsed;
 use super::jopt::{Options, value};
 use super::output;
 
@@ -93,4 +94,50 @@ pub(crate) fn admin_with(options: &Options, servers: &str) -> Result<Admin, Stri
         None => Properties::new(),
     };
     admin(Bootstrap::Brokers, servers, &properties).map_err(|error| error.to_string())
+}
+
+/// Adds `--bootstrap-server`, `--bootstrap-controller` (one of them, `required` or not) and
+/// `--command-config` to a tool with argparse4j's grammar.
+pub(crate) fn argparse_options(command: Command, required: bool) -> Command {
+    command
+        .arg(
+            Arg::new("bootstrap-server")
+                .long("bootstrap-server")
+                .help("Brokers to begin with: host:port,..."),
+        )
+        .arg(
+            Arg::new("bootstrap-controller")
+                .long("bootstrap-controller")
+                .help("Controllers to begin with: host:port,..."),
+        )
+        .arg(
+            Arg::new("command-config")
+                .long("command-config")
+                .help("Properties file for the client."),
+        )
+        .group(
+            ArgGroup::new("bootstrap")
+                .args(["bootstrap-server", "bootstrap-controller"])
+                .required(required),
+        )
+}
+
+/// A client with what the options of [`argparse_options`] say; `config` is the properties file.
+///
+/// # Errors
+/// The text of the exception that Kafka's tool ends with.
+pub(crate) fn admin_of_parsed(parsed: &Parsed, config: Option<&str>) -> Result<Admin, String> {
+    let properties = match config {
+        Some(path) => properties_file(path)?,
+        None => Properties::new(),
+    };
+    let (kind, servers) = match parsed.value("bootstrap-controller") {
+        Some(servers) => (Bootstrap::Controllers, servers),
+        None => (
+            Bootstrap::Brokers,
+            parsed.value("bootstrap-server").unwrap_or_default(),
+        ),
+    };
+    admin(kind, servers, &properties)
+        .map_err(|error| format!("Failed to create new KafkaAdminClient\n{error}"))
 }
