@@ -147,7 +147,7 @@ fn with_help(command: Command) -> Command {
         .long("help")
         .help("Print this page.")
         .action(ArgAction::SetTrue)
-        .display_order(0);
+        .display_order(999);
     command
         .disable_help_flag(true)
         .disable_help_subcommand(true)
