@@ -87,6 +87,26 @@ pub enum QuorumError {
         /// End of the newest snapshot; 0 without one.
         snapshot: Offset,
     },
+    /// A snapshot is damaged, and the log does not hold what it held.
+    #[error(
+        "the metadata snapshot {path} is damaged ({reason}), and the metadata log in {log} cannot replace it: it holds \
+         offsets {start} to {end}, and the newest whole snapshot before it ends at {whole}; restore the file from a copy",
+        path = path.display(), log = log.display()
+    )]
+    DamagedSnapshot {
+        /// The snapshot.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: Box<QuorumError>,
+        /// The directory of the log.
+        log: PathBuf,
+        /// First offset of the log.
+        start: Offset,
+        /// End of the log.
+        end: Offset,
+        /// End of the newest whole snapshot; 0 without one.
+        whole: Offset,
+    },
     /// The bootstrap records do not make a cluster.
     #[error("the metadata log cannot be begun: {0}")]
     Bootstrap(#[from] BootstrapError),

@@ -100,13 +100,6 @@ impl MetadataLog {
             // A snapshot came from elsewhere and the log was not emptied before the crash.
             log.truncate_fully_and_start_at(base.offset)?;
         }
-        if log.start() > base.offset {
-            return Err(QuorumError::Gap {
-                path,
-                start: log.start(),
-                snapshot: base.offset,
-            });
-        }
         Ok(Self {
             env: Arc::clone(env),
             path,
@@ -115,6 +108,28 @@ impl MetadataLog {
             compressor: Compressor::new(),
             bytes: Vec::new(),
         })
+    }
+
+    /// Refuses a log that starts behind the snapshot that it stands on.
+    pub(crate) fn check_no_gap(&self) -> Result<(), QuorumError> {
+        if self.log.start() <= self.base.offset {
+            return Ok(());
+        }
+        Err(QuorumError::Gap {
+            path: self.path.clone(),
+            start: self.log.start(),
+            snapshot: self.base.offset,
+        })
+    }
+
+    /// The directory.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// First offset.
+    pub(crate) fn start(&self) -> Offset {
+        self.log.start()
     }
 
     /// Offset of the next record.
@@ -228,6 +243,8 @@ impl MetadataLog {
 
     /// Cuts the log so that it ends at `end`.
     pub(crate) fn truncate_to(&mut self, end: Offset) -> Result<(), QuorumError> {
+        // A start reads everything above the snapshot, so no recovery point is written down.
+        self.log.announce_cut(end);
         Ok(self.log.truncate_to(end)?)
     }
 

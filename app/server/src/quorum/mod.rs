@@ -3,7 +3,7 @@
 //! `handle.rs` is the way in for everybody else; `open.rs` reads what is on disk; `thread.rs` is the loop,
 //! `round.rs` what it appends at once, `effects.rs` what raft asks for, `publish.rs` how records become the
 //! image that everybody reads, `upkeep.rs` snapshots and what they make superfluous. `metadata_log.rs`,
-//! `snapshot.rs`, `batch_file.rs` are the files. Decisions are made in `ottla-raft` and `ottla-controller`.
+//! `snapshot.rs`, `batch_file.rs` are the files, `snapshot_choice.rs` which of them a start goes on from. Decisions are made in `ottla-raft` and `ottla-controller`.
 
 mod batch_file;
 mod effects;
@@ -14,6 +14,7 @@ mod open;
 mod publish;
 mod round;
 mod snapshot;
+mod snapshot_choice;
 mod thread;
 mod upkeep;
 mod voters;

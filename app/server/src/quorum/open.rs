@@ -5,13 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ottla_base::{ConfigValues as _, LeaderEpoch, Offset, Uuid, Value, WallMillis};
+use ottla_base::{ConfigValues as _, Offset, Uuid, Value};
 use ottla_config::BrokerConfig;
 use ottla_controller::{ControllerConfig, NodeConfigSchema};
+use ottla_metadata::VersionedRecord;
 use ottla_metadata::features::{METADATA_VERSION, MetadataVersion};
-use ottla_metadata::{MetadataDelta, VersionedRecord};
 use ottla_protocol::messages::FeatureLevelRecord;
-use ottla_raft::snapshot::SnapshotId;
 use ottla_raft::{Raft, ReplicaKey, Setup, Timeouts};
 use ottla_records::codec::Decompressor;
 use ottla_records::control::ControlType;
@@ -24,6 +23,7 @@ use super::handle::Inbox;
 use super::metadata_log::{DIRECTORY, MetadataLog};
 use super::publish::{LogEntry, Publisher};
 use super::snapshot::{SnapshotDir, SnapshotTime, decode};
+use super::snapshot_choice::Base;
 use super::thread::Quorum;
 use super::upkeep::Upkeep;
 use super::voters::VoterHistory;
@@ -98,20 +98,20 @@ impl Quorum {
         } = setup;
         let now = env.clock.mono();
         let dir = SnapshotDir::new(&env.disk, &metadata_dir.join(DIRECTORY));
-        let ids = dir.list()?;
-        let newest = ids.last().copied();
-        let newest = newest.filter(|id| *id != SnapshotId::BOOTSTRAP);
+        let mut ids = dir.list()?;
         let mut voters = VoterHistory::new(&config);
         let bootstrap = dir.bootstrap(&mut voters)?;
-        let mut delta = MetadataDelta::new(Arc::default());
-        let mut snapshot_time = SnapshotTime(WallMillis(0));
-        if let Some(id) = newest {
-            snapshot_time = dir.load(id, &mut delta, &mut voters)?;
-        }
-        let log = MetadataLog::open(&env, &metadata_dir, &config, clean, newest)?;
-        let (end, epoch) =
-            newest.map_or((Offset(0), LeaderEpoch(0)), |id| (id.end_offset, id.epoch));
-        let SnapshotTime(time) = snapshot_time;
+        let mut base = Base::read(&dir, &ids, &voters)?;
+        let log = MetadataLog::open(&env, &metadata_dir, &config, clean, base.id)?;
+        base.settle(&dir, &mut ids, log.path(), (log.start(), log.end()))?;
+        log.check_no_gap()?;
+        let (end, epoch) = base.end();
+        let Base {
+            delta,
+            mut voters,
+            time: SnapshotTime(time),
+            ..
+        } = base;
         let mut publisher = Publisher::new(delta, end, epoch, time, now);
         replay(&log, end, &mut voters, &mut publisher)?;
 

@@ -30,6 +30,8 @@ const RECORDS_PER_BATCH: i32 = 1024;
 const BATCH_BYTES_MAX: usize = 1024 * 1024;
 /// Ending of a snapshot that Kafka is about to remove.
 const DELETED_SUFFIX: &str = ".checkpoint.deleted";
+/// What is added to the name of a damaged snapshot, which is kept for whoever wants to know why.
+const DAMAGED_SUFFIX: &str = ".damaged";
 
 /// The snapshots of a metadata directory.
 #[derive(Debug, Clone)]
@@ -63,7 +65,8 @@ impl SnapshotDir {
         }
     }
 
-    fn file(&self, id: SnapshotId) -> PathBuf {
+    /// Path of a snapshot.
+    pub(crate) fn file(&self, id: SnapshotId) -> PathBuf {
         self.path.join(id.file_name())
     }
 
@@ -99,6 +102,17 @@ impl SnapshotDir {
     pub(crate) fn remove(&self, id: SnapshotId) -> Result<(), QuorumError> {
         let path = self.file(id);
         self.disk.remove_file(&path).map_err(QuorumError::io(&path))
+    }
+
+    /// Gives a damaged snapshot a name under which nobody takes it for one; returns its path.
+    pub(crate) fn put_aside(&self, id: SnapshotId) -> Result<PathBuf, QuorumError> {
+        let path = self.file(id);
+        let name = format!("{}{DAMAGED_SUFFIX}", id.file_name());
+        let aside = self.path.join(name);
+        self.disk
+            .rename(&path, &aside)
+            .map_err(QuorumError::io(&path))?;
+        Ok(aside)
     }
 
     /// Takes the records of a snapshot into `delta` and its voters into `voters`.

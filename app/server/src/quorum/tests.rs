@@ -495,6 +495,74 @@ fn snapshot_is_written_when_due_and_replaces_the_log() {
     assert_eq!(*node.seen.0.lock(), made);
 }
 
+const METADATA: &str = "/data/__cluster_metadata-0";
+
+/// Names of the files of the metadata log that end so, in order.
+fn files(world: &Machine, suffix: &str) -> Vec<String> {
+    let entries = world.disk.read_dir(Path::new(METADATA)).unwrap();
+    let names = entries.into_iter().map(|entry| entry.name);
+    let mut names: Vec<_> = names.filter(|name| name.ends_with(suffix)).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn damaged_snapshot_is_passed_over_where_the_log_holds_what_it_held() {
+    // Whether the log is there, and how many snapshots are damaged.
+    for (log_is_there, damaged, goes_on) in [
+        (true, 1, true),
+        (true, 2, true),
+        (true, usize::MAX, true),
+        (false, 0, true),
+        (false, 1, false),
+    ] {
+        let world = Machine::new()
+            .with("metadata.log.max.record.bytes.between.snapshots", "2000")
+            .with("broker.session.timeout.ms", "2000000000");
+        world.format();
+        let mut node = world.open().unwrap();
+        node.register().unwrap();
+        let mut made = BTreeSet::new();
+        for index in 0..40 {
+            made.extend(node.create(&[&format!("topic-{index}")]).unwrap());
+            node.quorum.upkeep.settle();
+            world.clock.advance_ms(600);
+            node.quorum.round(None).unwrap();
+        }
+        drop(node);
+        world.disk.kill();
+        let snapshots = files(&world, ".checkpoint");
+        assert!(snapshots.len() > 3, "{snapshots:?}");
+        let newer = snapshots.iter().skip(1).rev().take(damaged);
+        let newer: Vec<_> = newer.cloned().collect();
+        for name in &newer {
+            world
+                .disk
+                .rot(&Path::new(METADATA).join(name), 100, 1)
+                .unwrap();
+        }
+        if !log_is_there {
+            world.disk.remove_file(Path::new(LOG_FILE)).unwrap();
+        }
+        let context = format!("log: {log_is_there}, damaged: {damaged}");
+        match world.open() {
+            Ok(node) => {
+                assert!(goes_on, "{context}");
+                let found = names(node.quorum.image());
+                assert!(found == made || !log_is_there, "{context}");
+                assert_eq!(files(&world, ".damaged").len(), newer.len(), "{context}");
+            }
+            Err(error) => {
+                assert!(!goes_on, "{context}: {error}");
+                let text = error.to_string();
+                let last = snapshots.last().unwrap();
+                assert!(text.contains(last) && text.contains("is damaged"), "{text}");
+                assert_eq!(files(&world, ".checkpoint"), snapshots, "{context}");
+            }
+        }
+    }
+}
+
 #[test]
 fn full_disk_refuses_changes_until_there_is_room() {
     let world = Machine::new();
