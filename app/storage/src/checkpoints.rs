@@ -256,6 +256,30 @@ impl OffsetFile {
         written
     }
 
+    /// Lowers offsets; they are in the file when it returns. Lines that are not there, or lower, stay so.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn lower(
+        &self,
+        disk: &dyn Disk,
+        points: &[(Arc<str>, i32, Offset)],
+    ) -> Result<(), StorageError> {
+        let mut content = self.content.lock();
+        let content = &mut *content;
+        content.next.clear();
+        content.next.extend_from_slice(&content.written);
+        for (topic, partition, offset) in points {
+            let key = (&**topic, *partition);
+            let found = content.next.binary_search_by(|entry| entry.key().cmp(&key));
+            let line = found.ok().and_then(|at| content.next.get_mut(at));
+            if let Some(line) = line {
+                line.offset = line.offset.min(*offset);
+            }
+        }
+        self.write(disk, content)
+    }
+
     /// Keeps only the lines that `stays` says; the file follows with the next write.
     pub(crate) fn retain(&self, stays: impl Fn(&Entry) -> bool) {
         let mut content = self.content.lock();
@@ -589,5 +613,29 @@ mod tests {
         disk.crash(3);
         assert_eq!(mark(), None);
         remove_clean_mark(&disk, dir).unwrap();
+    }
+
+    #[test]
+    fn lowered_offset_is_on_the_disk_and_nothing_else_changes() {
+        let disk = disk();
+        let file = read(&disk);
+        let lines = [("a", 0, 7), ("b", 0, 9), ("b", 1, 3)];
+        let entries = lines.map(|(topic, partition, offset)| Entry {
+            topic: topic.into(),
+            partition,
+            offset: Offset(offset),
+        });
+        file.raise(&disk, entries).unwrap();
+        let lower = [("b", 0, 4), ("b", 1, 5), ("c", 0, 1)];
+        let lower =
+            lower.map(|(topic, partition, offset)| (topic.into(), partition, Offset(offset)));
+        file.lower(&disk, &lower).unwrap();
+        disk.crash(1);
+        let file = read(&disk);
+        let found = [("a", 0), ("b", 0), ("b", 1), ("c", 0)].map(|(topic, at)| file.get(topic, at));
+        assert_eq!(
+            found,
+            [Some(Offset(7)), Some(Offset(4)), Some(Offset(3)), None]
+        );
     }
 }

@@ -306,6 +306,20 @@ impl LogDirs {
         log_starts.raise(&*self.env.disk, entries)
     }
 
+    /// Lowers recovery points to `points`; durable when it returns. For logs that are about to be cut, as
+    /// [`Log::announce_cut`] says. Not to be called under the lock of a partition.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn lower_recovery_points(
+        &self,
+        dir: DirIndex,
+        points: &[(Arc<str>, i32, Offset)],
+    ) -> Result<(), StorageError> {
+        let recovery_points = &self.dir(dir).checkpoints.recovery_points;
+        recovery_points.lower(&*self.env.disk, points)
+    }
+
     /// Says that logs of a directory were flushed, so that their recovery points are written down soon.
     pub fn note_flushed(&self, dir: DirIndex) {
         let flushed = &self.dir(dir).flushed;

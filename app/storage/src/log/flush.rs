@@ -174,7 +174,12 @@ impl Log {
     /// The work for `upto` was done.
     pub fn flushed(&mut self, upto: Offset) {
         // A log that was cut in the meantime is flushed up to where it was cut, which the cut saw to itself.
-        self.flushed = self.flushed.max(upto.min(self.end));
+        let upto = upto.min(self.end);
+        match &mut self.announced {
+            // The recovery point stays down until the cut is made.
+            Some(flushed) => *flushed = upto.max(*flushed),
+            None => self.flushed = upto.max(self.flushed),
+        }
         self.unflushed.in_flight = Parts::default();
     }
 

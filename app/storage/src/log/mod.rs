@@ -173,6 +173,8 @@ pub struct Log {
     end: Offset,
     /// The recovery point.
     flushed: Offset,
+    /// Between the announcement of a cut and the cut: up to where the log is flushed in truth.
+    announced: Option<Offset>,
     /// By base offset, the active one last. None before the first append: then nothing is on disk.
     segments: Vec<Segment>,
     /// Of the active segment, once there was an append.
@@ -217,6 +219,7 @@ impl Log {
             start: Offset::ZERO,
             end: Offset::ZERO,
             flushed: Offset::ZERO,
+            announced: None,
             segments: Vec::new(),
             tail: None,
             epochs: EpochCache::default(),

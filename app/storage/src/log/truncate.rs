@@ -1,6 +1,8 @@
 //! Cutting a log at its end.
 //!
 //! Everything here is flushed before it returns: what is appended afterwards must not meet what was cut off.
+//! A cut has two steps, because recovery trusts what lies below the recovery point that is written down: first
+//! [`Log::announce_cut`] says how low that has to be, and it is made durable; then the log is cut.
 
 use std::sync::Arc;
 
@@ -15,28 +17,57 @@ use super::{Log, StorageError};
 use crate::flusher::FlushWork;
 
 impl Log {
-    /// Cuts the log so that it ends at `end`, or before it where a batch holds `end`. Flushes. The caller makes the
-    /// recovery point ([`Self::flushed_end`]) durable before anything that is appended afterwards is acknowledged.
+    /// Lowers the recovery point for a cut at `end`, and returns it. Until the cut it stays there, whatever is flushed.
+    /// The caller makes it durable before the cut, if recovery points of this log are written down
+    /// ([`LogDirs::lower_recovery_points`](crate::LogDirs::lower_recovery_points)).
+    pub fn announce_cut(&mut self, end: Offset) -> Offset {
+        if end < self.end {
+            // Where exactly the cut comes to lie is not known yet, but not below its segment.
+            let low = self.segment_at(end).and_then(|at| self.segments.get(at));
+            let low = low.map_or(end, |segment| segment.base.min(end));
+            self.announced.get_or_insert(self.flushed);
+            self.flushed = self.flushed.min(low);
+        }
+        self.flushed
+    }
+
+    /// Cuts the log so that it ends at `end`, or before it where a batch holds `end`, as it was announced by
+    /// [`Self::announce_cut`]. Flushes.
     ///
     /// # Errors
     /// The disk's; the log then takes no more appends.
+    ///
+    /// # Panics
+    /// If the cut was not announced.
     pub fn truncate_to(&mut self, end: Offset) -> Result<(), StorageError> {
         self.check_open()?;
         if end >= self.end {
             return Ok(());
         }
+        assert!(
+            self.announced.is_some(),
+            "a recovery point above the cut would hide what is appended behind it"
+        );
         if end < self.first_segment() {
             return self.truncate_fully_and_start_at(end);
         }
         self.cut(end).or_else(|error| self.fail_cut(error))
     }
 
-    /// Drops everything and goes on at `start`. Flushes.
+    /// Drops everything and goes on at `start`. Flushes. A `start` below the recovery point has to be announced by
+    /// [`Self::announce_cut`].
     ///
     /// # Errors
     /// The disk's; the log then takes no more appends.
+    ///
+    /// # Panics
+    /// If it was not announced.
     pub fn truncate_fully_and_start_at(&mut self, start: Offset) -> Result<(), StorageError> {
         self.check_open()?;
+        assert!(
+            start >= self.flushed || self.announced.is_some(),
+            "a recovery point above the start would hide what is appended behind it"
+        );
         self.drop_all(start).or_else(|error| self.fail_cut(error))
     }
 
@@ -79,7 +110,8 @@ impl Log {
             segment.reopen();
         }
         self.end = self.end_of_cut(at, end)?;
-        self.flushed = self.flushed.min(self.end);
+        let flushed = self.announced.take().unwrap_or(self.flushed);
+        self.flushed = flushed.min(self.end);
         self.start = self.start.min(self.end);
         self.ensure_tail(now)?;
         self.unflushed.unclosed = true;
@@ -119,6 +151,7 @@ impl Log {
         self.bytes_since_snapshot = 0;
         self.epochs.clear();
         (self.start, self.end, self.flushed) = (start, start, start);
+        self.announced = None;
         self.unflushed.clear();
         self.epochs_unsaved = self.epochs_file;
         if was_on_disk {

@@ -292,6 +292,7 @@ fn cut_log_goes_on_where_it_was_cut() {
         for i in 0..20 {
             Batch::of(3).by(1, 0, i * 3).epoch(i / 5).push(&mut log);
         }
+        log.announce_cut(Offset(end));
         log.truncate_to(Offset(end)).expect("is cut");
         // The batch that holds the offset goes whole.
         let cut = end / 3 * 3;

@@ -450,10 +450,11 @@ fn cut_work(world: &mut World, log: &mut Log) -> Option<()> {
         world.append(log, &batch)?;
     }
     world.flush(log)?;
-    // From here on no more than this is promised; the recovery point follows the cut.
-    world.model.flushed = 14;
+    // From here on no more than this is promised; the recovery point goes before the cut.
+    world.model.flushed = log.announce_cut(Offset(14)).0;
     world.model.acknowledged = 14;
     log.truncate_to(Offset(14)).ok()?;
+    world.model.flushed = 14;
     assert_eq!(log.flushed_end(), Offset(14));
     for i in 0..8 {
         let batch = Batch::of(2)

@@ -11,4 +11,5 @@ mod loader;
 mod recovery;
 mod support;
 mod time;
+mod truncate;
 mod world;

@@ -302,6 +302,7 @@ fn log_that_ends_before_its_start_begins_anew() {
         let (mut log, _) = open(&disk, hints);
         assert_eq!((log.start(), log.end()), (Offset(100), Offset(100)));
         assert_eq!(Batch::of(1).push(&mut log).base, Offset(100));
+        log.announce_cut(Offset(20));
         log.truncate_fully_and_start_at(Offset(20)).expect("is cut");
     }
 }
