@@ -116,6 +116,15 @@ struct Life {
     epoch: i64,
 }
 
+/// What a heartbeat asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Want {
+    /// To stay fenced for now.
+    Fence,
+    Serve,
+    ShutDown,
+}
+
 /// What a heartbeat came to.
 enum Beat {
     Answered(BrokerHeartbeatResponse),
@@ -135,15 +144,18 @@ impl Life {
             Ok(Err(error)) => return self.tell(Err(error)),
             Err(_) => return self.tell(Err(LifecycleError::TimedOut(limit))),
         }
+        let mut is_new = true;
         while !self.is_stopped {
-            let next = match self.beat(false).await {
+            let next = match self.beat_in_turn(is_new).await {
                 Beat::Answered(answer) if answer.is_fenced => RETRY,
                 Beat::Answered(_) => {
+                    is_new = false;
                     self.tell(Ok(()));
                     interval
                 }
                 Beat::Failed => RETRY,
                 Beat::Unknown => {
+                    is_new = true;
                     tracing::warn!("the controller has forgotten this broker; registering again");
                     if let Err(error) = self.register(false).await {
                         tracing::error!(%error, "this broker is not part of the cluster any more");
@@ -220,14 +232,28 @@ impl Life {
         }
     }
 
-    async fn beat(&self, want_shut_down: bool) -> Beat {
+    /// A broker that is new tells of its directories while it still wants to be fenced, and then asks to serve: two
+    /// records in the metadata log, in that order, as Apache Kafka writes them. Both requests are queued before either
+    /// is answered, so that one flush is enough for them.
+    async fn beat_in_turn(&self, is_new: bool) -> Beat {
+        if !is_new {
+            return self.beat(Want::Serve).await;
+        }
+        let (told, served) = tokio::join!(biased; self.beat(Want::Fence), self.beat(Want::Serve));
+        match told {
+            Beat::Answered(_) => served,
+            Beat::Unknown | Beat::Failed => told,
+        }
+    }
+
+    async fn beat(&self, want: Want) -> Beat {
         let Identity { node, dirs, .. } = &self.identity;
         let request = BrokerHeartbeatRequest {
             broker_id: node.id.0,
             broker_epoch: self.epoch,
             current_metadata_offset: node.image().offset.0,
-            want_fence: false,
-            want_shut_down,
+            want_fence: want == Want::Fence,
+            want_shut_down: want == Want::ShutDown,
             offline_log_dirs: dirs.offline_directory_ids(),
             cordoned_log_dirs: Some(Vec::new()),
         };
@@ -252,7 +278,7 @@ impl Life {
     async fn hand_over(&self) {
         let done = async {
             loop {
-                match self.beat(true).await {
+                match self.beat(Want::ShutDown).await {
                     Beat::Answered(answer) if answer.should_shut_down => return,
                     Beat::Answered(_) => {}
                     Beat::Unknown => return,

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use ottla_base::{Offset, WallMillis};
 use ottla_config::{BrokerConfig, RawConfigs};
+use ottla_metadata::MetadataRecord;
 use ottla_protocol::messages::create_topics_request::CreatableTopic;
 use ottla_protocol::messages::metadata_response::MetadataResponseTopic;
 use ottla_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
@@ -16,8 +17,8 @@ use ottla_protocol::messages::{
     ProduceResponse,
 };
 use ottla_protocol::{ApiKey, Reader, Writer, header};
-use ottla_records::BatchBuilder;
-use ottla_records::codec::Compressor;
+use ottla_records::codec::{Compressor, Decompressor};
+use ottla_records::{BatchBuilder, Batches};
 use ottla_server::running::RunningNode;
 use ottla_server::start::{StartOptions, start};
 
@@ -326,4 +327,43 @@ fn quorum_of_several_nodes_is_refused() {
     let refused = try_start(raw, true).err();
     let text = refused.expect("refused");
     assert!(text.contains("voters: 1, 2"), "{text}");
+}
+
+/// What the metadata log says of the registration of broker 1, in order.
+fn registrations(dir: &Path) -> Vec<String> {
+    let file = dir.join("__cluster_metadata-0/00000000000000000000.log");
+    let bytes = fs::read(file).expect("a metadata log");
+    let mut found = Vec::new();
+    let mut scratch = Decompressor::new();
+    for batch in Batches::new(&bytes).filter(|batch| !batch.is_control()) {
+        for record in batch.records(&mut scratch).expect("records") {
+            let value = record.expect("whole").value.unwrap_or_default();
+            match MetadataRecord::decode_framed(value).expect("known").record {
+                MetadataRecord::RegisterBroker(record) => {
+                    found.push(format!("registered, fenced {}", record.fenced));
+                }
+                MetadataRecord::BrokerRegistrationChange(record) => {
+                    let (fenced, cordoned) = (record.fenced, record.cordoned_log_dirs);
+                    found.push(format!("fenced {fenced}, cordoned {cordoned:?}"));
+                }
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn broker_tells_of_its_directories_before_it_serves() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let node = start_on(dir.path());
+    let found = registrations(dir.path());
+    node.stop();
+    // As Apache Kafka's metadata log has them; -1 is not fenced any more.
+    let expected = [
+        "registered, fenced true",
+        "fenced 0, cordoned Some([])",
+        "fenced -1, cordoned None",
+    ];
+    assert_eq!(found, expected);
 }
