@@ -73,7 +73,7 @@ impl Connection {
         permit: ConnectionPermit,
     ) -> Self {
         let now = Instant::now();
-        let reader = FrameReader::new(node.limits.request_max_bytes);
+        let reader = FrameReader::new(node.limits.request_max_bytes, &node.frames);
         let timer = Box::pin(sleep_until(
             now + Duration::from_millis(node.limits.idle_ms),
         ));
@@ -260,11 +260,14 @@ impl Connection {
             let now = Instant::now();
             self.poll_in_flight(cx, Some(now));
             if self.deadline() <= now {
-                // One that waits for an answer is not idle, and no frame is late while none is read; but one
-                // that does not read its answers is to blame.
+                // One that waits for an answer or for memory is not idle, and no frame is late while none is read;
+                // but one that does not read its answers is to blame.
+                let is_held_up = self.reader.is_waiting_for_memory();
                 match self.frame_begun {
-                    Some(_) if self.may_read() => return Poll::Ready(End::SlowFrame),
-                    _ if self.in_flight.is_empty() => return Poll::Ready(End::Idle),
+                    Some(_) if self.may_read() && !is_held_up => {
+                        return Poll::Ready(End::SlowFrame);
+                    }
+                    _ if self.in_flight.is_empty() && !is_held_up => return Poll::Ready(End::Idle),
                     begun => {
                         self.last_active = now;
                         self.frame_begun = begun.map(|_| now);

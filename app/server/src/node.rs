@@ -7,6 +7,7 @@ use ottla_base::NodeId;
 use ottla_config::BrokerConfig;
 use ottla_env::{Clock, Rng};
 use ottla_metadata::MetadataImage;
+use ottla_net::FrameBudget;
 use ottla_replication::fetch_session::{Session, SessionTable};
 use ottla_storage::LogDirs;
 use parking_lot::Mutex;
@@ -55,6 +56,8 @@ pub struct Node {
     pub slow_work: SlowWork,
     /// Limits on connections and requests.
     pub limits: Limits,
+    /// Memory for requests that have arrived in part.
+    pub frames: Arc<FrameBudget>,
 }
 
 /// Limits on what one connection may ask for, by Kafka's names where it has them.

@@ -13,10 +13,11 @@ use std::sync::Arc;
 use std::sync::mpsc::RecvError;
 
 use arc_swap::ArcSwap;
+use ottla_config::rows::network::NetworkSettings;
 use ottla_config::{BrokerConfig, Listener, META_PROPERTIES_FILE};
 use ottla_disk::{FileCache, OsDisk, raise_open_files};
 use ottla_env::{Disk, OsRng, SystemClock};
-use ottla_net::{ConnectionCounter, host_name};
+use ottla_net::{ConnectionCounter, FrameBudget, host_name};
 use ottla_replication::fetch_session::{SessionLimits, SessionTable};
 use ottla_storage::format::{FormatError, World, format_if_new};
 use ottla_storage::{Background, Expect, Flusher, LoadError, LogDirs, OpenDirsError, StorageEnv};
@@ -45,6 +46,8 @@ use crate::workers::{self, Workers};
 /// Idle time after which another fetch session may take a session's place; Kafka's constant.
 const FETCH_SESSION_EVICTION_MS: u64 = 120_000;
 /// Longest time between the first byte of a request and its last.
+/// `queued.max.request.bytes` where it is not set.
+const DEFAULT_FRAME_BYTES: i64 = 512 << 20;
 const FRAME_MS: u64 = 30_000;
 
 /// How to start.
@@ -264,7 +267,19 @@ fn new_node(
             idle_ms: idle_ms(network.connections_max_idle_ms),
             frame_ms: FRAME_MS,
         },
+        frames: FrameBudget::new(frame_bytes(network)),
     }
+}
+
+/// Memory for requests that have arrived in part.
+///
+/// Kafka differs: -1, the default, is no limit; here it is one that a machine can bear, because ten thousand connections
+/// may each claim a request of 100 MiB.
+fn frame_bytes(network: &NetworkSettings) -> usize {
+    let configured = network.queued_max_request_bytes;
+    let default = DEFAULT_FRAME_BYTES.max(i64::from(network.socket_request_max_bytes));
+    let max = if configured > 0 { configured } else { default };
+    usize::try_from(max).unwrap_or(usize::MAX)
 }
 
 /// Kafka takes a negative time for none at all.

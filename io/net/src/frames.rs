@@ -2,10 +2,12 @@
 //!
 //! An idle connection holds no buffer. Bytes are read into a buffer of the thread and frames handed out
 //! in place; only the beginning of a frame that is not whole yet moves to a buffer of the connection,
-//! which grows with the bytes that arrive, never with the length that was claimed.
+//! which grows with the bytes that arrive, never with the length that was claimed. All such buffers share a
+//! [`FrameBudget`].
 
 use std::cell::RefCell;
 use std::io;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use rustix::net::RecvFlags;
@@ -13,12 +15,16 @@ use thiserror::Error;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
+use crate::budget::{FrameBudget, FrameShare};
 use crate::pool;
 
 /// Bytes of the length in front of a frame.
 const LENGTH: usize = 4;
 /// Bytes read at once into the buffer of the thread.
 const READ_BYTES: usize = 256 * 1024;
+/// Bytes read at once while there is no memory for partial frames: what of them is no whole frame is kept, on each
+/// connection.
+const READ_BYTES_EXHAUSTED: usize = 4 * 1024;
 /// Room made for the next bytes of a partial frame, at least.
 const GROW_MIN: usize = 64 * 1024;
 
@@ -68,17 +74,25 @@ pub type OnFrame<'a> = dyn FnMut(&[u8]) -> Taken + 'a;
 pub struct FrameReader {
     /// Bytes that arrived and were not handed out.
     held: Vec<u8>,
+    share: FrameShare,
     max_frame: usize,
 }
 
 impl FrameReader {
-    /// Frames of at most `max_frame` bytes, the length itself not counted.
+    /// Frames of at most `max_frame` bytes, the length itself not counted; the memory is part of `budget`.
     #[must_use]
-    pub fn new(max_frame: usize) -> Self {
+    pub fn new(max_frame: usize, budget: &Arc<FrameBudget>) -> Self {
         Self {
             held: Vec::new(),
+            share: FrameShare::new(budget),
             max_frame,
         }
+    }
+
+    /// Whether nothing is read because there is no memory for it.
+    #[must_use]
+    pub fn is_waiting_for_memory(&self) -> bool {
+        self.share.is_waiting()
     }
 
     /// Whether a frame has begun and is not whole.
@@ -103,12 +117,15 @@ impl FrameReader {
         if self.held.is_empty() {
             pool::give(std::mem::take(&mut self.held));
         }
+        if used > 0 || missing(&self.held) == 0 {
+            self.share.frame_done(self.held.capacity());
+        }
         result
     }
 
     /// Reads once what the socket has, and hands out every whole frame.
     ///
-    /// `Pending` once the socket is empty; the task is then woken when there is more.
+    /// `Pending` once the socket is empty, or while there is no memory for more; the task is woken when there is.
     ///
     /// # Errors
     /// [`ReadError`]; nothing more is to be read then.
@@ -119,6 +136,9 @@ impl FrameReader {
         on_frame: &mut OnFrame<'_>,
     ) -> Poll<Result<(), ReadError>> {
         loop {
+            if !self.held.is_empty() && !self.share.may_grow(cx.waker()) {
+                return Poll::Pending;
+            }
             ready!(stream.poll_read_ready(cx))?;
             let read = if self.held.is_empty() {
                 self.read_shared(stream, on_frame)
@@ -141,7 +161,13 @@ impl FrameReader {
         stream: &TcpStream,
         on_frame: &mut OnFrame<'_>,
     ) -> Result<(), ReadError> {
+        let max = if self.share.budget().is_exhausted() {
+            READ_BYTES_EXHAUSTED
+        } else {
+            READ_BYTES
+        };
         SHARED.with_borrow_mut(|shared| {
+            let shared = shared.get_mut(..max).unwrap_or_default();
             let read = read_some(stream, shared)?;
             if read == 0 {
                 return Err(ReadError::Closed(false));
@@ -153,6 +179,7 @@ impl FrameReader {
             if !rest.is_empty() {
                 self.held = pool::take(rest.len());
                 self.held.extend_from_slice(rest);
+                self.share.set(self.held.capacity());
             }
             Ok(())
         })
@@ -166,7 +193,8 @@ impl FrameReader {
         // Doubling what has arrived keeps the copies few and the memory below twice the bytes.
         let missing = missing(&self.held);
         self.held
-            .reserve(missing.min(self.held.len().max(GROW_MIN)));
+            .reserve(missing.clamp(1, self.held.len().max(GROW_MIN)));
+        self.share.set(self.held.capacity());
         if stream.try_read_buf(&mut self.held)? == 0 {
             return Err(ReadError::Closed(true));
         }
@@ -199,14 +227,14 @@ impl Drop for FrameReader {
     }
 }
 
-/// Bytes that the first frame of `held` still lacks; more may come with them.
+/// Bytes that the first frame of `held` lacks; 0 if it is whole.
 fn missing(held: &[u8]) -> usize {
     let claimed = held.first_chunk().map_or(LENGTH, |raw| {
         usize::try_from(i32::from_be_bytes(*raw))
             .unwrap_or(0)
             .saturating_add(LENGTH)
     });
-    claimed.saturating_sub(held.len()).max(1)
+    claimed.saturating_sub(held.len())
 }
 
 /// Hands out the whole frames of `bytes`; returns how many bytes were used.
@@ -279,10 +307,8 @@ mod tests {
     fn claimed_length_is_not_reserved() {
         let held = [0x05, 0, 0, 0, 1, 2, 3];
         assert!(missing(&held) > 80_000_000);
-        let mut reader = FrameReader {
-            held: held.to_vec(),
-            max_frame: 100 << 20,
-        };
+        let mut reader = FrameReader::new(100 << 20, &FrameBudget::new(usize::MAX));
+        reader.held = held.to_vec();
         reader
             .held
             .reserve(missing(&held).min(reader.held.len().max(GROW_MIN)));

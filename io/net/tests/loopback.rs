@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 
 use ottla_disk::OsDisk;
 use ottla_env::{Disk, OpenMode, run_local};
-use ottla_net::{FileRegion, FrameReader, OutQueue, ReadError, SocketOptions, Taken, bind};
+use ottla_net::{
+    FileRegion, FrameBudget, FrameReader, OutQueue, ReadError, SocketOptions, Taken, bind,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -26,7 +28,7 @@ async fn pair() -> (TcpStream, TcpStream) {
 
 /// Reads frames until the peer closes.
 async fn read_all(stream: &TcpStream, max: usize) -> (Vec<Vec<u8>>, ReadError) {
-    let mut reader = FrameReader::new(max);
+    let mut reader = FrameReader::new(max, &FrameBudget::new(usize::MAX));
     let mut frames = Vec::new();
     loop {
         let mut on_frame = |frame: &[u8]| {

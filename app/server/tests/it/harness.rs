@@ -9,7 +9,7 @@ use ottla_base::NodeId;
 use ottla_config::BrokerConfig;
 use ottla_env::{OsRng, SystemClock, run_local, spawn_connection};
 use ottla_metadata::MetadataImage;
-use ottla_net::{ConnectionCounter, ConnectionLimits, SocketOptions, bind};
+use ottla_net::{ConnectionCounter, ConnectionLimits, FrameBudget, SocketOptions, bind};
 use ottla_replication::fetch_session::{SessionLimits, SessionTable};
 use ottla_server::auto_create::AutoCreate;
 use ottla_server::coordinator::Coordinators;
@@ -38,6 +38,8 @@ pub(crate) const LIMITS: Limits = Limits {
 pub(crate) struct Front {
     pub(crate) limits: Limits,
     pub(crate) connections: ConnectionLimits,
+    /// `queued.max.request.bytes`.
+    pub(crate) frame_bytes: usize,
 }
 
 impl Default for Front {
@@ -48,6 +50,7 @@ impl Default for Front {
                 total: 1000,
                 per_address: 1000,
             },
+            frame_bytes: 512 << 20,
         }
     }
 }
@@ -56,6 +59,7 @@ impl Default for Front {
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) counter: Arc<ConnectionCounter>,
+    pub(crate) frames: Arc<FrameBudget>,
 }
 
 fn config() -> BrokerConfig {
@@ -73,7 +77,7 @@ fn config() -> BrokerConfig {
     BrokerConfig::load(texts.into()).expect("a valid configuration")
 }
 
-fn node(limits: Limits) -> Node {
+fn node(limits: Limits, frames: &Arc<FrameBudget>) -> Node {
     let config = Arc::new(config());
     Node {
         id: NodeId(1),
@@ -98,6 +102,7 @@ fn node(limits: Limits) -> Node {
         producer_ids: ProducerIds::default(),
         slow_work: SlowWork::default(),
         limits,
+        frames: Arc::clone(frames),
     }
 }
 
@@ -117,10 +122,15 @@ pub(crate) fn with_front<T>(front: Front, body: impl AsyncFnOnce(Running) -> T) 
             role: ListenerRole::Broker,
         };
         let counter = ConnectionCounter::new(front.connections);
-        let node = Arc::new(node(front.limits));
+        let frames = FrameBudget::new(front.frame_bytes);
+        let node = Arc::new(node(front.limits, &frames));
         let task = listen::serve(node, Arc::new(info), Arc::clone(&counter), listener);
         spawn_connection(task);
-        let running = Running { address, counter };
+        let running = Running {
+            address,
+            counter,
+            frames,
+        };
         tokio::time::timeout(WATCHDOG, body(running))
             .await
             .expect("nothing gets stuck")

@@ -1,7 +1,10 @@
 //! Peers that send and do not read.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
+use ottla_env::spawn_connection;
 use ottla_server::node::Limits;
 use tokio::io::AsyncWriteExt as _;
 
@@ -119,5 +122,62 @@ fn frames_that_follow_each_other_are_not_one_slow_frame() {
             );
         }
         assert!(peer.ask(rest).await.is_some());
+    });
+}
+
+/// Memory for requests that arrive in part.
+const FRAME_BYTES: usize = 600_000;
+
+/// A request of 1 MiB.
+fn large(id: i32) -> Vec<u8> {
+    let mut body = api_versions(0, id).split_off(4);
+    body.resize(1 << 20, 0);
+    raw(&body)
+}
+
+#[test]
+fn requests_that_arrive_in_part_share_a_bounded_memory() {
+    let front = Front {
+        frame_bytes: FRAME_BYTES,
+        ..Front::default()
+    };
+    with_front(front, async |node| {
+        // Two that stop in the middle take all there is.
+        let mut stopped = Vec::new();
+        for id in 0..2 {
+            let mut peer = Peer::connect(node.address).await;
+            peer.send(&large(id)[..400_000]).await.expect("open");
+            stopped.push(peer);
+        }
+        while node.frames.used() < FRAME_BYTES {
+            assert!(is_served(node.address).await);
+        }
+        // Others wait, and whoever asks little is served meanwhile.
+        let done = Rc::new(Cell::new(0));
+        for id in 2..18 {
+            let mut peer = Peer::connect(node.address).await;
+            let done = Rc::clone(&done);
+            spawn_connection(async move {
+                let answer = peer.ask(&large(id)).await.expect("an answer");
+                assert_eq!(read_api_versions(&answer, 0).0, id);
+                done.set(done.get() + 1);
+            });
+        }
+        for _ in 0..200 {
+            assert!(is_served(node.address).await);
+            let used = node.frames.used();
+            assert!(used < 4 * FRAME_BYTES, "{used}");
+        }
+        assert_eq!(done.get(), 0, "there was no memory for them");
+        // The two go on, and everybody has his answer.
+        for (id, peer) in (0..).zip(&mut stopped) {
+            let rest = large(id).split_off(400_000);
+            let answer = peer.ask(&rest).await.expect("an answer");
+            assert_eq!(read_api_versions(&answer, 0).0, id);
+        }
+        while done.get() < 16 {
+            assert!(is_served(node.address).await);
+        }
+        assert_eq!(node.frames.used(), 0);
     });
 }

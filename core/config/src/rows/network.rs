@@ -83,8 +83,11 @@ config_table! {
     /// Requests that may wait for a thread; in Ottla nothing is queued between threads.
     "queued.max.requests" [Int = "500", AtLeast(1), High, ReadOnly, Accepted];
 
-    /// Bytes of requests that may wait for a thread; in Ottla nothing is queued between threads.
-    "queued.max.request.bytes" [Long = "-1", Any, Medium, ReadOnly, Accepted];
+    /// Bytes of requests that have arrived in part, over all connections. At the limit one connection at a time
+    /// is read on until its request is whole; the others wait. -1 is 512 MiB, or `socket.request.max.bytes` where
+    /// that is more.
+    "queued.max.request.bytes" => queued_max_request_bytes: i64
+        [Long = "-1", Any, Medium, ReadOnly, Served];
 
     /// Most partitions in one answer to DescribeTopicPartitions.
     "max.request.partition.size.limit" => max_request_partition_size_limit: i32
