@@ -315,6 +315,7 @@ impl LogDirs {
             clean: home.clean,
             recovery_point: offset(&home.checkpoints.recovery_points),
             log_start: offset(&home.checkpoints.log_starts),
+            topic_id,
         };
         let (log, opened) = Log::open(self.env(), path, config, hints)?;
         let loaded = Loaded {

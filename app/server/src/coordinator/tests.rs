@@ -80,6 +80,7 @@ impl World {
                 clean: false,
                 recovery_point: Offset::ZERO,
                 log_start: Offset::ZERO,
+                topic_id: None,
             };
             let opened = Log::open(&storage, path, Arc::clone(&rules.log), hints);
             opened.expect("a log that can be recovered").0

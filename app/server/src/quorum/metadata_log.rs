@@ -83,6 +83,7 @@ impl MetadataLog {
             clean,
             recovery_point: base.offset,
             log_start: Offset(0),
+            topic_id: Some(TOPIC_ID),
         };
         let mut log = if has_segments(env, &path)? {
             let (log, opened) = Log::open(env, path.clone(), settings, hints)?;

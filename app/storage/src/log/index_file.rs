@@ -27,24 +27,32 @@ pub(super) fn time_entry(file: &dyn DiskFile, at: u32) -> io::Result<TimeEntry> 
     Ok(TimeEntry::from_bytes(&bytes))
 }
 
-fn slots(file: &dyn DiskFile, entry_bytes: usize) -> io::Result<u32> {
-    let slots = file.len()? / entry_bytes as u64;
-    Ok(u32::try_from(slots).unwrap_or(u32::MAX))
+fn slots(file_len: u64, entry_bytes: usize) -> u32 {
+    u32::try_from(file_len / entry_bytes as u64).unwrap_or(u32::MAX)
 }
 
-/// Number of offset entries before the zeros.
-pub(super) fn offset_count(file: &dyn DiskFile) -> io::Result<u32> {
-    let slots = slots(file, offset_index::ENTRY_BYTES)?;
-    partition_point(slots, |at| Ok(offset_entry(file, at)?.position > 0))
+/// Number of offset entries before the zeros in a file of `file_len` bytes.
+pub(super) fn offset_count(file: &dyn DiskFile, file_len: u64) -> io::Result<u32> {
+    count(slots(file_len, offset_index::ENTRY_BYTES), |at| {
+        Ok(offset_entry(file, at)?.position > 0)
+    })
 }
 
-/// Number of time entries before the zeros.
-pub(super) fn time_count(file: &dyn DiskFile) -> io::Result<u32> {
-    let slots = slots(file, time_index::ENTRY_BYTES)?;
-    partition_point(slots, |at| {
+/// Number of time entries before the zeros in a file of `file_len` bytes.
+pub(super) fn time_count(file: &dyn DiskFile, file_len: u64) -> io::Result<u32> {
+    count(slots(file_len, time_index::ENTRY_BYTES), |at| {
         let entry = time_entry(file, at)?;
         Ok(entry.timestamp > 0 || entry.relative_offset > 0)
     })
+}
+
+/// How many of `slots` are entries; those that are none are at the end.
+fn count(slots: u32, is_entry: impl Fn(u32) -> io::Result<bool>) -> io::Result<u32> {
+    // An index that was closed has no room behind its entries, so that one look is enough.
+    match slots.checked_sub(1) {
+        Some(last) if !is_entry(last)? => partition_point(last, is_entry),
+        _ => Ok(slots),
+    }
 }
 
 /// The last of `count` offset entries for which `holds` is true; it is true for a prefix.
@@ -100,7 +108,7 @@ fn checked<const N: usize, E: Copy>(
     decode: impl Fn(&[u8; N]) -> E,
     follows: impl Fn(&E, Option<&E>) -> bool,
 ) -> io::Result<(u32, Option<E>)> {
-    let slots = slots(file, N)?;
+    let slots = slots(file.len()?, N);
     let per_read = u32::try_from(CHECK_BYTES / N).expect("small");
     let mut buffer = [0; CHECK_BYTES];
     let (mut count, mut last) = (0, None);
@@ -119,4 +127,30 @@ fn checked<const N: usize, E: Copy>(
         }
     }
     Ok((count, last))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn one_look_counts_the_entries_of_a_closed_index() {
+        for (slots, entries, looks) in [
+            (0, 0, 0),
+            (1, 1, 1),
+            (1000, 1000, 1),
+            (1000, 3, 11),
+            (7, 0, 4),
+        ] {
+            let looked = Cell::new(0);
+            let found = count(slots, |at| {
+                looked.set(looked.get() + 1);
+                Ok(at < entries)
+            });
+            assert_eq!(found.expect("no disk"), entries);
+            assert!(looked.get() <= looks, "{slots} {entries}: {}", looked.get());
+        }
+    }
 }

@@ -60,6 +60,8 @@ pub struct OpenHints {
     pub recovery_point: Offset,
     /// The log start by its checkpoint. Zero if nothing is known.
     pub log_start: Offset,
+    /// The topic id, if whoever opens it has read it already.
+    pub topic_id: Option<TopicId>,
 }
 
 /// What opening a log took.

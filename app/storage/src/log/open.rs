@@ -48,7 +48,8 @@ impl Log {
         for name in names.iter().filter(|name| name.ends_with(TEMPORARY)) {
             remove_if_there(&*env.disk, &log.path.join(name))?;
         }
-        if names.contains(&PARTITION_METADATA) {
+        log.topic_id = hints.topic_id;
+        if log.topic_id.is_none() && names.contains(&PARTITION_METADATA) {
             log.topic_id = log.read_topic_id()?;
         }
         let plan = tidy(names.iter().copied());

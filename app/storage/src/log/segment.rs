@@ -302,8 +302,8 @@ impl Segment {
         }
         let mut count = 0;
         if let Some(file) = self.index_file()? {
-            self.check_len(&*file, offset_index::ENTRY_BYTES)?;
-            count = index_file::offset_count(&*file).map_err(|e| self.index_error(e))?;
+            let len = self.checked_len(&*file, offset_index::ENTRY_BYTES)?;
+            count = index_file::offset_count(&*file, len).map_err(|e| self.index_error(e))?;
         }
         Ok(*known.get_or_init(|| count))
     }
@@ -316,8 +316,8 @@ impl Segment {
         }
         let mut count = 0;
         if let Some(file) = self.time_file()? {
-            self.check_len(&*file, time_index::ENTRY_BYTES)?;
-            count = index_file::time_count(&*file).map_err(|e| self.index_error(e))?;
+            let len = self.checked_len(&*file, time_index::ENTRY_BYTES)?;
+            count = index_file::time_count(&*file, len).map_err(|e| self.index_error(e))?;
         }
         Ok(*known.get_or_init(|| count))
     }
@@ -334,13 +334,13 @@ impl Segment {
             .map_or(0, |entry| entry.position))
     }
 
-    /// An index of a broken number of entries was cut by somebody, perhaps of more than that.
-    fn check_len(&self, file: &dyn DiskFile, entry_bytes: usize) -> Result<(), StorageError> {
+    /// Bytes of an index. One of a broken number of entries was cut by somebody, perhaps of more than that.
+    fn checked_len(&self, file: &dyn DiskFile, entry_bytes: usize) -> Result<u64, StorageError> {
         let len = file.len().map_err(|e| self.index_error(e))?;
         if len % u64::try_from(entry_bytes).expect("small") != 0 {
             self.note_astray();
         }
-        Ok(())
+        Ok(len)
     }
 
     /// Forgets what is only true of a closed segment.

@@ -153,6 +153,7 @@ impl World {
             clean: false,
             recovery_point: Offset(self.model.flushed),
             log_start: Offset(self.model.start),
+            topic_id: None,
         }
     }
 

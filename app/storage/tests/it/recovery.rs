@@ -308,6 +308,20 @@ fn log_that_ends_before_its_start_begins_anew() {
 }
 
 #[test]
+fn topic_id_that_is_known_is_not_read_again() {
+    let (disk, _) = closed();
+    let known = ottla_base::TopicId(ottla_base::Uuid([3; 16]));
+    let hints = OpenHints {
+        topic_id: Some(known),
+        ..CLEAN
+    };
+    let (log, _) = open(&disk, hints);
+    assert_eq!(log.topic_id(), Some(known));
+    let (log, _) = open(&disk, CLEAN);
+    assert_ne!(log.topic_id(), Some(known));
+}
+
+#[test]
 fn leftover_of_a_small_file_is_removed() {
     let (disk, _) = closed();
     let leftover = disk.path().join("leader-epoch-checkpoint.tmp");

@@ -20,6 +20,7 @@ pub(crate) const UNCLEAN: OpenHints = OpenHints {
     clean: false,
     recovery_point: Offset(0),
     log_start: Offset(0),
+    topic_id: None,
 };
 pub(crate) const CLEAN: OpenHints = OpenHints {
     clean: true,
