@@ -85,24 +85,35 @@ impl Answers {
         (Self { keys, known, rest }, forwarded)
     }
 
-    /// Takes the controller's answer about one resource.
-    pub(crate) fn decided(&mut self, key: ResourceKey, error: i16, message: Option<String>) {
-        let error = ErrorCode::from_code(error).unwrap_or(ErrorCode::UnknownServerError);
-        self.known.insert(key, (error, message));
+    /// Takes what the controller decided, one resource after the other, or why it did not.
+    pub(crate) fn settle<A>(
+        &mut self,
+        decided: Result<Vec<A>, DecideError>,
+        read: impl Fn(A) -> (ResourceKey, i16, Option<String>),
+    ) {
+        match decided {
+            Ok(answers) => {
+                for (key, error, message) in answers.into_iter().map(read) {
+                    let error = ErrorCode::from_code(error);
+                    let error = error.unwrap_or(ErrorCode::UnknownServerError);
+                    self.known.insert(key, (error, message));
+                }
+            }
+            Err(error) => self.rest = (error.error_code(), error.error_message()),
+        }
     }
 
-    /// Takes why the controller did not answer.
-    pub(crate) fn undecided(&mut self, error: &DecideError) {
-        self.rest = (error.error_code(), error.error_message());
-    }
-
-    /// The answers in the order of the request.
-    pub(crate) fn into_answers(self) -> impl Iterator<Item = (ResourceKey, Refused)> {
+    /// The answers in the order of the request, in the words of its API.
+    pub(crate) fn into_answers<A>(
+        self,
+        write: impl Fn(ResourceKey, i16, Option<String>) -> A,
+    ) -> Vec<A> {
         let Self { keys, known, rest } = self;
-        keys.into_iter().map(move |key| {
-            let answer = known.get(&key).unwrap_or(&rest).clone();
-            (key, answer)
-        })
+        let answer = |key| {
+            let (error, message) = known.get(&key).unwrap_or(&rest).clone();
+            write(key, error.code(), message)
+        };
+        keys.into_iter().map(answer).collect()
     }
 }
 

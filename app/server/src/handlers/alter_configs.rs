@@ -38,27 +38,22 @@ pub(crate) async fn handle(
         let decided = quorum.decide(ctx.version, move |controller, _| {
             controller.alter_configs(&request)
         });
-        match decided.await {
-            Ok(response) => {
-                for one in response.responses {
-                    let key = (one.resource_type, one.resource_name);
-                    answers.decided(key, one.error_code, one.error_message);
-                }
-            }
-            Err(error) => answers.undecided(&error),
-        }
+        let decided = decided.await.map(|response| response.responses);
+        answers.settle(decided, |one| {
+            let key = (one.resource_type, one.resource_name);
+            (key, one.error_code, one.error_message)
+        });
     }
-    let answers = answers.into_answers();
-    let responses = answers.map(|((resource_type, resource_name), (error, error_message))| {
-        AlterConfigsResourceResponse {
-            error_code: error.code(),
+    let responses = answers.into_answers(
+        |(resource_type, resource_name), error_code, error_message| AlterConfigsResourceResponse {
+            error_code,
             error_message,
             resource_type,
             resource_name,
-        }
-    });
+        },
+    );
     AlterConfigsResponse {
-        responses: responses.collect(),
+        responses,
         ..AlterConfigsResponse::default()
     }
 }
