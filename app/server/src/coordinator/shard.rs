@@ -5,29 +5,27 @@
 //! passed them. The partition wakes the shard, on whichever thread moved the high watermark; if the lock
 //! is held just then, its holder does the work when it is done (`poked`).
 
+mod append;
+mod commit;
+
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
-use ottla_base::{MonoTime, Offset, ProducerEpoch, ProducerId, Sequence};
+use ottla_base::{MonoTime, Offset};
 use ottla_config::rows::group::GroupSettings;
-use ottla_coordinator::{ParkQueue, PutRecord as _, Ticket};
+use ottla_coordinator::{ParkQueue, Ticket};
 use ottla_env::Clock;
-use ottla_group::{
-    Continuation, GroupCoordinator, GroupEffects, GroupError, GroupRecord, GroupReply, Now,
-};
-use ottla_records::BatchBuilder;
-use ottla_records::codec::{Compression, Levels};
-use ottla_storage::AppendError;
+use ottla_group::{Continuation, GroupCoordinator, GroupEffects, GroupError, GroupReply, Now};
+use ottla_records::codec::Compression;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
 use super::keeper::Keeper;
 use super::loader::Loading;
-use super::waiting::{Decided, Kept, Told};
-use crate::partition::{Partition, PartitionRefusal};
+use super::waiting::{Decided, Kept};
+use crate::partition::Partition;
 use crate::waiters::Wake;
 
 /// Most requests of a shard that wait for records to be committed. One more is told that the coordinator
@@ -35,8 +33,6 @@ use crate::waiters::Wake;
 const PARKED_MAX: usize = 100_000;
 /// Most JoinGroup and SyncGroup requests of a shard that wait for their group. At the limit as above.
 const KEPT_MAX: usize = 100_000;
-/// Below this size a batch fits any topic whose `max.message.bytes` lets the coordinator work at all.
-const SMALL_BATCH_BYTES: usize = 64 << 10;
 
 /// What all shards of a node use.
 pub(super) struct ShardEnv {
@@ -369,173 +365,6 @@ impl Shard {
         }
     }
 
-    /// Carries out effects: appends, replays, answers, and keeps what has to wait.
-    fn execute(&self, state: &mut State, mut fx: GroupEffects, now: Now) -> Result<(), GroupError> {
-        // What is due now, such as a first rebalance without delay, belongs to the same decision.
-        if let Ok(machine) = state.machine()
-            && machine.next_deadline().is_some_and(|at| at <= now.mono)
-        {
-            machine.on_tick(now, &mut fx);
-        }
-        let result = self.execute_all(state, fx, now);
-        if !state.parked.is_empty() && !state.registered {
-            self.take_committed(state, now);
-        }
-        self.set_alarm(state);
-        result
-    }
-
-    fn execute_all(
-        &self,
-        state: &mut State,
-        mut fx: GroupEffects,
-        now: Now,
-    ) -> Result<(), GroupError> {
-        let mut result = Ok(());
-        // Ends: what follows from a failure has no continuation that fails in turn for ever, since each
-        // one leads to a state in which it does nothing.
-        loop {
-            let written = self.write(state, &fx, now);
-            state.answer(&mut fx);
-            let mut next = GroupEffects::default();
-            for continuation in fx.continuations.drain(..) {
-                let failed = match written {
-                    Ok(()) => {
-                        let deadline = self.deadline(now);
-                        let parked = Parked::Continue(continuation);
-                        let until = state.written;
-                        match state.parked.park(until, deadline, parked) {
-                            Ok(()) => None,
-                            Err(Parked::Continue(continuation)) => {
-                                Some((continuation, GroupError::NotAvailable))
-                            }
-                            Err(Parked::Request(_)) => None,
-                        }
-                    }
-                    Err(error) => Some((continuation, error)),
-                };
-                if let (Some((continuation, error)), Ok(machine)) = (failed, state.machine()) {
-                    machine.failed(continuation, error, written.is_ok(), now, &mut next);
-                }
-            }
-            result = result.and(written);
-            if next.records.is_empty() && next.replies.is_empty() && next.continuations.is_empty() {
-                return result;
-            }
-            fx = next;
-        }
-    }
-
-    /// Appends records, in as many batches as have to be, and replays them.
-    fn write(&self, state: &mut State, fx: &GroupEffects, now: Now) -> Result<(), GroupError> {
-        let mut rest = fx.records.as_slice();
-        while !rest.is_empty() {
-            let max = self.max_batch_bytes(rest.len());
-            let (batch, count) = state.build(rest, (max, fx.divisible), self.env.codec, now)?;
-            let appended = self
-                .partition
-                .append_records(&batch, now.wall)
-                .map_err(|refusal| refused(&refusal))?;
-            let (these, others) = rest.split_at(count);
-            rest = others;
-            state.written = Offset(appended.last.0.saturating_add(1));
-            let machine = state.machine()?;
-            for (record, at) in these.iter().zip(appended.base.0..) {
-                machine.replay(Offset(at), None, record);
-            }
-        }
-        Ok(())
-    }
-
-    fn max_batch_bytes(&self, records: usize) -> usize {
-        if records == 1 {
-            return usize::MAX; // The log itself refuses what is too large.
-        }
-        let max = self.partition.rules().log.max_message_bytes;
-        usize::try_from(max).unwrap_or(usize::MAX)
-    }
-
-    fn deadline(&self, now: Now) -> MonoTime {
-        let ms = u64::try_from(self.env.settings.offsets_commit_timeout_ms).unwrap_or(0);
-        now.mono.saturating_add(Duration::from_millis(ms))
-    }
-
-    /// Parks a request behind everything written so far; `None` if all of it is committed.
-    fn park_request(&self, state: &mut State, now: Now) -> Option<Told> {
-        if state.written <= state.committed {
-            return None;
-        }
-        if !state.registered {
-            // Then nobody waits: who does is registered for.
-            state.registered = !self.partition.wait_committed(state.written, &self.wake);
-            if !state.registered {
-                self.take_committed(state, now);
-                if state.written <= state.committed {
-                    return None;
-                }
-            }
-        }
-        let (tell, told) = oneshot::channel();
-        let (until, deadline) = (state.written, self.deadline(now));
-        if let Err(Parked::Request(tell)) =
-            state.parked.park(until, deadline, Parked::Request(tell))
-        {
-            let _ = tell.send(Err(GroupError::NotAvailable));
-        }
-        self.set_alarm(state);
-        Some(told)
-    }
-
-    /// Lets go on what waits for records that are committed by now, and asks to be woken for the rest.
-    fn take_committed(&self, state: &mut State, now: Now) {
-        loop {
-            let high_watermark = self.partition.high_watermark();
-            state.committed = high_watermark.unwrap_or(state.committed);
-            while let Some(parked) = state.parked.take_committed(state.committed) {
-                match parked {
-                    Parked::Request(request) => {
-                        let _ = request.send(Ok(()));
-                    }
-                    Parked::Continue(continuation) => self.go_on(state, continuation, now),
-                }
-            }
-            let Some(next) = state.parked.next_offset() else {
-                return;
-            };
-            // Without a leader nothing is committed here any more: `close` is on its way.
-            if state.registered || high_watermark.is_none() {
-                return;
-            }
-            state.registered = !self.partition.wait_committed(next, &self.wake);
-        }
-    }
-
-    fn go_on(&self, state: &mut State, continuation: Continuation, now: Now) {
-        let mut fx = GroupEffects::default();
-        if let Ok(machine) = state.machine() {
-            machine.committed(continuation, now, &mut fx);
-        }
-        state.answer(&mut fx);
-        // What a continuation decides is not answered to anybody who waits here.
-        let _ = self.execute_all(state, fx, now);
-    }
-
-    fn set_alarm(&self, state: &mut State) {
-        let own = state
-            .machine()
-            .ok()
-            .and_then(|machine| machine.next_deadline());
-        let next = [own, state.parked.next_deadline()];
-        let Some(next) = next.into_iter().flatten().min() else {
-            return;
-        };
-        // Moved forward only: an alarm that comes too early sets the next one.
-        if state.alarm.is_none_or(|alarm| next < alarm) {
-            state.alarm = Some(next);
-            self.env.keeper.set_alarm(self.partition.index, next);
-        }
-    }
-
     fn lock(&self) -> Locked<'_> {
         Locked {
             shard: self,
@@ -586,57 +415,5 @@ impl State {
                 let _ = answer.send(reply); // Who is gone needs none.
             }
         }
-    }
-
-    /// A batch of the first records, all of them unless they may be divided, and how many they are.
-    fn build(
-        &mut self,
-        records: &[GroupRecord],
-        (max_bytes, divisible): (usize, bool),
-        codec: Compression,
-        now: Now,
-    ) -> Result<(BatchBuilder, usize), GroupError> {
-        // Apache Kafka's coordinators write a base sequence of 0 where other writers put -1.
-        let mut batch = BatchBuilder::new(Offset::ZERO)
-            .producer(ProducerId::NONE, ProducerEpoch::NONE, Sequence(0))
-            .compression(codec, Levels::default());
-        let mut count = 0;
-        for record in records {
-            let has_value = record
-                .put(&mut self.key, &mut self.value)
-                .map_err(|_| GroupError::Unwritable)?;
-            let size = self.key.len() + self.value.len() + RECORD_OVERHEAD_BYTES;
-            let full = batch.uncompressed_size().saturating_add(size) > max_bytes;
-            if full && count > 0 && divisible {
-                break;
-            }
-            if full && batch.uncompressed_size() > SMALL_BATCH_BYTES {
-                return Err(GroupError::Unwritable);
-            }
-            let value = has_value.then_some(self.value.as_slice());
-            batch
-                .append(now.wall, Some(&self.key), value)
-                .map_err(|_| GroupError::Unwritable)?;
-            count += 1;
-        }
-        Ok((batch, count))
-    }
-}
-
-/// More than what a record of a batch takes beside key and value.
-const RECORD_OVERHEAD_BYTES: usize = 32;
-
-/// What a group's client is told when the partition does not take records.
-fn refused(refusal: &PartitionRefusal) -> GroupError {
-    match refusal {
-        PartitionRefusal::NotLeader { .. }
-        | PartitionRefusal::FencedLeaderEpoch(_)
-        | PartitionRefusal::UnknownLeaderEpoch(_)
-        | PartitionRefusal::Storage
-        | PartitionRefusal::Append(AppendError::Storage(_)) => GroupError::NotCoordinator,
-        PartitionRefusal::NotEnoughReplicas(_) => GroupError::NotAvailable,
-        PartitionRefusal::OffsetOutOfRange
-        | PartitionRefusal::PolicyViolation
-        | PartitionRefusal::Append(_) => GroupError::Unwritable,
     }
 }
