@@ -1,35 +1,50 @@
 //! `cargo xtask bench`: builds what is measured and what measures it, and hands over to `ottla-bench`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 use ottla_oracle::Jars;
 
-/// Builds and runs `ottla-bench` with `arguments`.
+use crate::kernels::{self, Outcome};
+
+/// What the broker and what measures it are built from.
+const PROGRAMS: &[&str] = &["-p", "ottla-cli", "-p", "ottla-bench"];
+
+/// Builds programs as they are delivered; the directory that they are in.
 ///
 /// # Errors
-/// If a build fails, Apache Kafka cannot be fetched, or a workload failed.
-pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<()> {
+/// If a build fails.
+pub(crate) fn build(root: &Path, what: &[&str]) -> Result<PathBuf> {
     let status = Command::new(env!("CARGO"))
-        .args([
-            "build",
-            "--release",
-            "--locked",
-            "-p",
-            "ottla-cli",
-            "-p",
-            "ottla-bench",
-        ])
+        .args(["build", "--release", "--locked", "--quiet"])
+        .args(what)
         .current_dir(root)
         .status()
         .context("cargo build")?;
     if !status.success() {
         bail!("the build failed");
     }
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into);
-    let release = target.join("release");
+    Ok(target(root).join("release"))
+}
+
+fn target(root: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into)
+}
+
+/// Builds and runs `ottla-bench` with `arguments`, or counts the instructions of the kernels.
+///
+/// # Errors
+/// If a build fails, Apache Kafka cannot be fetched, or a workload failed.
+pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<()> {
+    if arguments.first().is_some_and(|one| one == "kernels") {
+        let update = arguments.iter().any(|one| one == "--update");
+        if let Outcome::NotRun(why) = kernels::run(root, update)? {
+            println!("could not run: {why}");
+        }
+        return Ok(());
+    }
+    let (release, target) = (build(root, PROGRAMS)?, target(root));
     let mut command = Command::new(release.join("ottla-bench"));
     command.args(arguments).current_dir(root);
     let has = |word: &str| arguments.iter().any(|one| one == word);

@@ -13,6 +13,7 @@ mod bench;
 mod codegen;
 mod conformance;
 mod docs;
+mod kernels;
 mod oracle;
 mod source_rules;
 mod test;
@@ -21,14 +22,15 @@ mod tidy;
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
-  bench [ARGUMENT]   measures Ottla, beside Apache Kafka or another build; `bench help` says how
+  bench [ARGUMENT]   measures Ottla, beside Apache Kafka or another build; `bench help` says how;
+                     `bench kernels` counts instructions against bench/kernels.tsv
   codegen [--check]  writes wire/protocol/src/generated from the schemas, or only compares
   conformance [NAME] the same requests to Apache Kafka, which is fetched and started, and to Ottla: every
                      field of every answer compared, and a table of what was covered
   docs               writes docs/reference/differences.md
   oracle COMMAND     Apache Kafka itself, to compare with: fetch, start, stop, tool
   test               everything that must hold before a change lands: tidy, format, lints,
-                     documentation, tests
+                     documentation, tests, instruction counts and a moment of every benchmark
   tidy               layers between the crates, licences, rules of the source tree";
 
 fn main() -> ExitCode {

@@ -5,12 +5,14 @@
 //! `OTTLA_SKIPPED` names.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
+
+use crate::kernels::{self, Outcome};
 
 /// One stage: a title, and cargo's arguments.
 const STAGES: &[(&str, &[&str])] = &[
@@ -103,7 +105,21 @@ fn stages(root: &Path, skipped: &Path) -> Result<Count> {
             bail!("no test ran");
         }
     }
+    speed(root, skipped)?;
     Ok(count)
+}
+
+/// What the hot paths cost in instructions, and every workload of the benchmark for a moment.
+fn speed(root: &Path, skipped: &Path) -> Result<()> {
+    let at = Instant::now();
+    println!("== speed: cargo xtask bench kernels, cargo xtask bench smoke");
+    if let Outcome::NotRun(why) = kernels::run(root, false)? {
+        let mut file = fs::File::options().append(true).open(skipped)?;
+        writeln!(file, "instructions of the kernels: {why}")?;
+    }
+    crate::bench::run(root, &["smoke".to_owned()])?;
+    println!("== speed: {:.1} s", at.elapsed().as_secs_f32());
+    Ok(())
 }
 
 struct Stage<'a> {
