@@ -87,7 +87,7 @@ fn summary(report: &Report, page: &mut String) {
             row.goal.ratio,
             verdict(row.meets_ratio()),
             if row.disturbed > 0 {
-                figure(row.disturbed as f64)
+                format!("{} of {}", row.disturbed, row.runs * 2)
             } else {
                 String::new()
             },
