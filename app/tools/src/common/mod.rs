@@ -3,6 +3,8 @@
 pub(crate) mod argparse;
 pub(crate) mod client;
 pub(crate) mod format;
+pub(crate) mod java;
 pub(crate) mod jopt;
 pub(crate) mod output;
+pub(crate) mod table;
 pub(crate) mod usage;
