@@ -419,7 +419,46 @@ fn metadata(page: &mut Page) -> Result<()> {
             }
         }
         Ok(())
-    })
+    })?;
+    let about = "Batches as in any other log. Who leads the quorum writes a control batch first, and then the records of the \
+                 voters if the quorum keeps them itself; control types as above, and 2 is the change of the leader.";
+    let file = "__cluster_metadata-0/00000000000000000000.log";
+    let bytes = page.read(file)?;
+    let end = batch_end(&bytes)?;
+    let batch = bytes.get(..end).context("a whole batch")?.to_vec();
+    batch_section(
+        page,
+        "Metadata log: `__cluster_metadata-0`",
+        about,
+        (file.to_owned(), batch),
+        |a| {
+            while a.left() > 0 {
+                record_head(a)?;
+                a.int(2, "version")?;
+                let kind = a.int(2, "control type")?;
+                a.varint("length of the value")?;
+                if kind == 2 {
+                    leader_change(a)?;
+                } else {
+                    control_value(a, kind)?;
+                }
+                headers(a)?;
+            }
+            Ok(())
+        },
+    )
+}
+
+/// The value of the control record with which a leader begins.
+fn leader_change(a: &mut Annotator<'_>) -> Result<()> {
+    a.fields(&[(2, "version"), (4, "leader id")])?;
+    for what in ["voter", "voter that granted"] {
+        for _ in 1..a.uvarint(&format!("count of {what}s, + 1"))? {
+            a.int(4, &format!("{what}: id"))?;
+            a.tags()?;
+        }
+    }
+    a.tags()
 }
 
 #[test]

@@ -5,3 +5,4 @@ mod crash;
 mod files;
 mod handover;
 mod readme;
+mod rewritten;

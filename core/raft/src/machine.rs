@@ -7,7 +7,7 @@ use ottla_base::{LeaderEpoch, MonoTime, NodeId, Offset};
 
 use crate::election_state::ElectionState;
 use crate::message::{BeginEpoch, Message, OffsetAndEpoch};
-use crate::role::{Election, Follower, Leader, Role, Unattached};
+use crate::role::{Election, Role, Unattached};
 use crate::voters::{ReplicaKey, VoterSet};
 
 /// What the machine reads of the local log, all of it in memory.

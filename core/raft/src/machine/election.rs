@@ -6,7 +6,7 @@ use ottla_base::{LeaderEpoch, MonoTime, NodeId, Offset};
 
 use super::{Effect, LogView, Raft, after};
 use crate::message::{BeginEpoch, Message, VoteRequest, VoteResponse};
-use crate::role::{Election, Follower, Leader, Progress, Role, Unattached};
+use crate::role::{Election, Leader, Progress, Role, Unattached};
 use crate::voters::ReplicaKey;
 
 impl Raft {

@@ -4,7 +4,7 @@ use ottla_base::{LeaderEpoch, MonoTime, NodeId, Offset};
 
 use super::{Effect, LogView, NS_PER_MS, Raft, after};
 use crate::message::{FetchRequest, FetchResponse, Message};
-use crate::role::{Follower, Leader, Role};
+use crate::role::{Follower, Role};
 
 impl Raft {
     pub(super) fn follow(
