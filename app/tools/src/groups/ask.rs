@@ -60,6 +60,8 @@ pub(super) enum Stop {
     Usage(String),
     /// The work failed; the text is the message of the exception in Kafka's tool.
     Error(String),
+    /// The work cannot be done, and Kafka's tool says so and ends with 1.
+    Exit(String),
 }
 
 impl From<crate::common::jopt::OptionError> for Stop {
@@ -134,6 +136,7 @@ pub(super) fn end(
     match result {
         Ok(()) => {}
         Err(Stop::Usage(text)) => return Err(Failure::Usage(text)),
+        Err(Stop::Exit(text)) => return Err(Failure::Failed(text)),
         Err(Stop::Error(text)) => {
             print_error(&format!("Executing {command} command failed due to {text}"));
         }

@@ -1,21 +1,39 @@
 //! Groups, their members and their offsets.
 
+mod all_groups;
 mod ask;
 mod consumer_groups;
 mod moment;
 mod plan;
 mod reset;
+mod share_groups;
 
 use crate::registry::{Kind, Tool};
 
 /// The tools of this folder.
-pub(crate) const TOOLS: &[Tool] = &[Tool {
-    name: "consumer-groups",
-    kind: Kind::Groups,
-    classes: &[
-        "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
-        "kafka.admin.ConsumerGroupCommand",
-    ],
-    command: consumer_groups::command,
-    run: consumer_groups::run,
-}];
+pub(crate) const TOOLS: &[Tool] = &[
+    Tool {
+        name: "consumer-groups",
+        kind: Kind::Groups,
+        classes: &[
+            "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
+            "kafka.admin.ConsumerGroupCommand",
+        ],
+        command: consumer_groups::command,
+        run: consumer_groups::run,
+    },
+    Tool {
+        name: "groups",
+        kind: Kind::Groups,
+        classes: &["org.apache.kafka.tools.GroupsCommand"],
+        command: all_groups::command,
+        run: all_groups::run,
+    },
+    Tool {
+        name: "share-groups",
+        kind: Kind::Groups,
+        classes: &["org.apache.kafka.tools.consumer.group.ShareGroupCommand"],
+        command: share_groups::command,
+        run: share_groups::run,
+    },
+];

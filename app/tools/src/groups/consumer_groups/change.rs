@@ -21,7 +21,7 @@ fn groups(admin: &mut Admin, options: &Options) -> Result<Vec<String>, Stop> {
 }
 
 /// In the order of a Java map, each once.
-fn in_java_order(mut groups: Vec<String>) -> Vec<String> {
+pub(in super::super) fn in_java_order(mut groups: Vec<String>) -> Vec<String> {
     groups.sort_unstable();
     groups.dedup();
     java::hash_map_order(&mut groups, |group| java::string_hash(group));
@@ -31,10 +31,11 @@ fn in_java_order(mut groups: Vec<String>) -> Vec<String> {
 /// Runs `--delete`.
 pub(super) fn delete(admin: &mut Admin, options: &Options) -> Result<(), Stop> {
     let groups = in_java_order(groups(admin, options)?);
-    let outcomes: Vec<(String, Result<(), ClientError>)> = groups
+    let outcomes: Vec<(String, Result<(), String>)> = groups
         .into_iter()
         .map(|group| {
-            let outcome = ask::delete_group(admin, "deleteConsumerGroups", &group);
+            let outcome = ask::delete_group(admin, "deleteConsumerGroups", &group)
+                .map_err(|error| error.to_java());
             (group, outcome)
         })
         .collect();
@@ -43,7 +44,7 @@ pub(super) fn delete(admin: &mut Admin, options: &Options) -> Result<(), Stop> {
 }
 
 /// Says which groups were deleted and which were not.
-pub(in super::super) fn say_deleted(outcomes: &[(String, Result<(), ClientError>)], what: &str) {
+pub(in super::super) fn say_deleted(outcomes: &[(String, Result<(), String>)], what: &str) {
     let deleted: Vec<String> = outcomes
         .iter()
         .filter(|(_, outcome)| outcome.is_ok())
@@ -60,8 +61,7 @@ pub(in super::super) fn say_deleted(outcomes: &[(String, Result<(), ClientError>
     for (group, outcome) in outcomes {
         if let Err(error) = outcome {
             output::line(&format!(
-                "* Group '{group}' could not be deleted due to: {}",
-                error.to_java()
+                "* Group '{group}' could not be deleted due to: {error}"
             ));
         }
     }

@@ -468,7 +468,7 @@ fn members_table(description: &Description, verbose: bool) -> Table {
 }
 
 /// `t1:0,1;t2:0`.
-pub(super) fn assignment(partitions: &[TopicPartition]) -> String {
+pub(in super::super) fn assignment(partitions: &[TopicPartition]) -> String {
     if partitions.is_empty() {
         return "-".to_owned();
     }

@@ -4,6 +4,9 @@ mod change;
 mod describe;
 mod re2;
 
+pub(super) use change::{in_java_order, print_plan, say_deleted};
+pub(super) use describe::assignment;
+
 use std::process::ExitCode;
 
 use clap::Command;
@@ -221,7 +224,7 @@ fn check_reset(options: &Options, no_group: bool) -> Result<(), Failure> {
 pub(super) fn as_failure(stop: Stop) -> Failure {
     match stop {
         Stop::Usage(text) => Failure::Usage(text),
-        Stop::Error(text) => Failure::Failed(text),
+        Stop::Error(text) | Stop::Exit(text) => Failure::Failed(text),
     }
 }
 
