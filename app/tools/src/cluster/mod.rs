@@ -2,7 +2,10 @@
 
 mod broker_api_versions;
 mod cluster_tool;
+mod features;
+mod metadata_quorum;
 mod top;
+mod transactions;
 
 use crate::registry::{Kind, Tool};
 
@@ -27,6 +30,36 @@ pub(crate) const TOOLS: &[Tool] = &[
         ],
         command: cluster_tool::command,
         run: cluster_tool::run,
+    },
+    Tool {
+        name: "features",
+        kind: Kind::Cluster,
+        classes: &[
+            "org.apache.kafka.tools.FeatureCommand",
+            "kafka.admin.FeatureCommand",
+        ],
+        command: features::command,
+        run: features::run,
+    },
+    Tool {
+        name: "metadata-quorum",
+        kind: Kind::Cluster,
+        classes: &[
+            "org.apache.kafka.tools.MetadataQuorumCommand",
+            "kafka.admin.MetadataQuorumCommand",
+        ],
+        command: metadata_quorum::command,
+        run: metadata_quorum::run,
+    },
+    Tool {
+        name: "transactions",
+        kind: Kind::Cluster,
+        classes: &[
+            "org.apache.kafka.tools.TransactionsCommand",
+            "kafka.admin.TransactionsCommand",
+        ],
+        command: transactions::command,
+        run: transactions::run,
     },
     Tool {
         name: "top",

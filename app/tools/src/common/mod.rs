@@ -2,6 +2,7 @@
 
 pub(crate) mod argparse;
 pub(crate) mod client;
+pub(crate) mod columns;
 pub(crate) mod format;
 pub(crate) mod java;
 pub(crate) mod jopt;
