@@ -8,6 +8,7 @@ use ottla_client::{Admin, Bootstrap, ClientConfig, ClientError, Properties};
 use super::argparse::Parsed;
 use super::jopt::{Options, value};
 use super::output;
+use super::usage::Failure;
 
 /// Adds `--bootstrap-server` and `--command-config`.
 pub(crate) fn options(command: Command) -> Command {
@@ -72,16 +73,35 @@ pub(crate) fn admin(
     Admin::new(config)
 }
 
+/// What the file of `--command-config` says.
+///
+/// # Errors
+/// One sentence if it cannot be read.
+pub(crate) fn properties_of(options: &Options) -> Result<Properties, String> {
+    match options.value("command-config").map_err(|error| error.0)? {
+        Some(path) => properties_file(path),
+        None => Ok(Properties::new()),
+    }
+}
+
+/// A client of the brokers that `--bootstrap-server` names.
+///
+/// # Errors
+/// The text of the exception that Kafka's tool ends with.
+pub(crate) fn admin_for(options: &Options, properties: &Properties) -> Result<Admin, String> {
+    let servers = options
+        .value("bootstrap-server")
+        .map_err(|error| error.0)?
+        .unwrap_or_default();
+    admin(Bootstrap::Brokers, servers, properties).map_err(|error| failed_to_create(&error))
+}
+
 /// A client with what `--bootstrap-server` and `--command-config` say.
 ///
 /// # Errors
 /// The text of the exception that Kafka's tool ends with.
 pub(crate) fn admin_of(options: &Options) -> Result<Admin, String> {
-    let servers = options
-        .value("bootstrap-server")
-        .map_err(|error| error.0)?
-        .unwrap_or_default();
-    admin_with(options, servers)
+    admin_for(options, &properties_of(options)?)
 }
 
 /// A client for `servers`, with what `--command-config` says.
@@ -89,11 +109,44 @@ pub(crate) fn admin_of(options: &Options) -> Result<Admin, String> {
 /// # Errors
 /// The text of the exception that Kafka's tool ends with.
 pub(crate) fn admin_with(options: &Options, servers: &str) -> Result<Admin, String> {
-    let properties = match options.value("command-config").map_err(|error| error.0)? {
-        Some(path) => properties_file(path)?,
-        None => Properties::new(),
+    admin(Bootstrap::Brokers, servers, &properties_of(options)?)
+        .map_err(|error| failed_to_create(&error))
+}
+
+/// Looks at a list of addresses as those tools do that refuse a wrong one with a page of help.
+///
+/// # Errors
+/// Kafka's sentence.
+pub(crate) fn check_addresses(text: &str) -> Result<(), Failure> {
+    if text.trim().is_empty() {
+        return Err(Failure::Usage(
+            "Error while validating the bootstrap address".to_owned(),
+        ));
+    }
+    let has_port = |url: &str| {
+        let port = url.rsplit_once(':').map(|(_, port)| port);
+        port.is_some_and(|port| port.parse::<u32>().is_ok())
     };
-    admin(Bootstrap::Brokers, servers, &properties).map_err(|error| error.to_string())
+    if text.split(',').all(has_port) {
+        Ok(())
+    } else {
+        Err(Failure::Usage(
+            "Please provide valid host:port like host1:9091,host2:9092".to_owned(),
+        ))
+    }
+}
+
+/// What Kafka's tools say of settings that cannot be used, with the reason that they hide in a trace.
+pub(crate) fn failed_to_create(error: &ClientError) -> String {
+    format!(
+        "Failed to create new KafkaAdminClient\nCaused by: {}",
+        error.to_java()
+    )
+}
+
+/// `default.api.timeout.ms`, which requests carry as the time that a server may take.
+pub(crate) fn api_timeout_ms(admin: &Admin) -> i32 {
+    i32::try_from(admin.config().api_timeout.as_millis()).unwrap_or(i32::MAX)
 }
 
 /// Adds `--bootstrap-server`, `--bootstrap-controller` (one of them, `required` or not) and

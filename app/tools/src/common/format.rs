@@ -3,6 +3,7 @@
 use clap::{Arg, ArgAction};
 use serde_json::Value;
 
+use super::jopt::{OptionError, Options};
 use super::output;
 
 /// Name of the option.
@@ -38,6 +39,16 @@ pub(crate) fn of(value: Option<&str>) -> Result<Format, String> {
             "{other} is not a way to print: --output is text or json"
         )),
     }
+}
+
+/// Whether a command line with joptsimple's grammar asks for JSON.
+///
+/// # Errors
+/// As [`of`].
+pub(crate) fn is_json(options: &Options) -> Result<bool, OptionError> {
+    of(options.value(OUTPUT)?)
+        .map(|format| format == Format::Json)
+        .map_err(OptionError)
 }
 
 /// Prints a JSON document, indented, with an end of line.

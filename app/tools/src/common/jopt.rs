@@ -1,5 +1,5 @@
-//! The grammar of options that most of Kafka's tools share, that of joptsimple: `--name value`,
-//! `--name=value`, unambiguous beginnings of names, one dash as good as two.
+//! The grammar of options that most of Kafka's tools share, that of joptsimple as they set it up:
+//! `--name value`, `--name=value`, one dash as good as two, no abbreviations.
 //!
 //! The options themselves are declared with clap, which makes help pages and completions from them; it
 //! does not parse them, because its grammar is another: here whatever follows an option that needs a
@@ -27,6 +27,8 @@ pub(crate) type Result<T> = std::result::Result<T, OptionError>;
 pub(crate) struct Options {
     /// Values by the long name of the option; none for a flag.
     found: BTreeMap<String, Vec<String>>,
+    /// Names of the options in the order in which they were given.
+    order: Vec<String>,
     /// What is no option.
     pub(crate) rest: Vec<String>,
 }
@@ -81,8 +83,9 @@ pub(crate) fn parse(command: &Command, args: &[String]) -> Result<Options> {
             Some((name, value)) => (name, Some(value.to_owned())),
             None => (name, None),
         };
-        let arg = find(command, name)?;
+        let arg = find(command, name).ok_or_else(|| unknown(token, name))?;
         let id = arg.get_id().as_str();
+        options.order.push(id.to_owned());
         let values = options.found.entry(id.to_owned()).or_default();
         if matches!(arg.get_action(), ArgAction::SetTrue) {
             continue;
@@ -108,42 +111,35 @@ pub(crate) fn parse(command: &Command, args: &[String]) -> Result<Options> {
     Ok(options)
 }
 
-/// The option of a name, or of the beginning of one.
-fn find<'a>(command: &'a Command, name: &str) -> Result<&'a Arg> {
-    let unknown = || OptionError(format!("{name} is not a recognized option"));
-    let names = |arg: &'a Arg| {
-        let short = arg.get_short().map(String::from);
-        arg.get_long_and_visible_aliases()
-            .unwrap_or_default()
-            .into_iter()
-            .map(str::to_owned)
-            .chain(
-                arg.get_all_aliases()
-                    .unwrap_or_default()
-                    .into_iter()
-                    .map(str::to_owned),
-            )
-            .chain(short)
+/// The option of a name.
+fn find<'a>(command: &'a Command, name: &str) -> Option<&'a Arg> {
+    command.get_arguments().find(|arg| {
+        let long = arg.get_long_and_visible_aliases().unwrap_or_default();
+        let aliases = arg.get_all_aliases().unwrap_or_default();
+        let short = arg.get_short();
+        long.into_iter().chain(aliases).any(|other| other == name)
+            || short.is_some_and(|short| name.chars().eq([short]))
+    })
+}
+
+/// After one dash joptsimple looks for options of one letter, and names the first that it does not find.
+fn unknown(token: &str, name: &str) -> OptionError {
+    let name = match name.chars().next() {
+        Some(first) if !token.starts_with("--") => first.to_string(),
+        _ => name.to_owned(),
     };
-    let whole = command
-        .get_arguments()
-        .find(|arg| names(arg).any(|other| other == name));
-    if let Some(arg) = whole {
-        return Ok(arg);
-    }
-    let mut begun = command
-        .get_arguments()
-        .filter(|arg| names(arg).any(|other| other.starts_with(name)));
-    match (begun.next(), begun.next()) {
-        (Some(arg), None) => Ok(arg),
-        _ => Err(unknown()),
-    }
+    OptionError(format!("{name} is not a recognized option"))
 }
 
 impl Options {
     /// Whether the option was given.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.found.contains_key(name)
+    }
+
+    /// The long names of the options in the order in which they were given.
+    pub(crate) fn order(&self) -> &[String] {
+        &self.order
     }
 
     /// The value of an option that may be given once.
@@ -225,7 +221,6 @@ mod tests {
         check("--topic a", "topic", &["a"]);
         check("--topic=a", "topic", &["a"]);
         check("-topic a", "topic", &["a"]);
-        check("--part 3", "partitions", &["3"]);
         check("--topic --list", "topic", &["--list"]);
         check("--topic a --topic b", "topic", &["a", "b"]);
         check("--state --list", "state", &[]);
@@ -240,6 +235,8 @@ mod tests {
             assert_eq!(parsed(line).expect_err("wrong").0, expected, "{line}");
         };
         check("--nothing", "nothing is not a recognized option");
+        check("-nothing", "n is not a recognized option");
+        check("--part 3", "part is not a recognized option");
         check("--topic", "Option topic requires an argument");
         let twice = parsed("--topic a --topic b").expect("right");
         assert_eq!(

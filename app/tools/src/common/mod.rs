@@ -3,9 +3,15 @@
 pub(crate) mod argparse;
 pub(crate) mod client;
 pub(crate) mod columns;
+pub(crate) mod configs;
+pub(crate) mod filter;
 pub(crate) mod format;
 pub(crate) mod java;
 pub(crate) mod jopt;
+pub(crate) mod json;
+pub(crate) mod leaders;
 pub(crate) mod output;
 pub(crate) mod table;
+pub(crate) mod topics;
 pub(crate) mod usage;
+pub(crate) mod uuid;

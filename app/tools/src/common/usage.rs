@@ -59,11 +59,22 @@ pub(crate) fn run(
     args: &[String],
     work: impl FnOnce(&Options) -> Result<ExitCode, Failure>,
 ) -> ExitCode {
+    run_saying(command, about, args, "", work)
+}
+
+/// As [`run`], for tools that put words before what is wrong with the command line.
+pub(crate) fn run_saying(
+    command: Command,
+    about: &'static str,
+    args: &[String],
+    words: &str,
+    work: impl FnOnce(&Options) -> Result<ExitCode, Failure>,
+) -> ExitCode {
     let name = format!("ottla {}", command.get_name());
     let mut command = common_options(command).bin_name(name).about(about);
     let options = match jopt::parse(&command, args) {
         Ok(options) => options,
-        Err(error) => return fail(&command, Failure::from(error)),
+        Err(error) => return fail(&command, Failure::Usage(format!("{words}{error}"))),
     };
     if args.is_empty() || options.has("help") {
         output::help(&mut command);
