@@ -56,7 +56,10 @@ impl ClientError {
         let code = ErrorCode::from_code(code).unwrap_or(ErrorCode::UnknownServerError);
         Self::Refused {
             code,
-            message: message.unwrap_or_else(|| code.message()).to_owned(),
+            message: message
+                .filter(|text| !text.is_empty())
+                .unwrap_or_else(|| code.message())
+                .to_owned(),
         }
     }
 
