@@ -3,6 +3,7 @@
 mod broker_api_versions;
 mod cluster_tool;
 mod features;
+mod leader_election;
 mod metadata_quorum;
 mod top;
 mod transactions;
@@ -67,5 +68,15 @@ pub(crate) const TOOLS: &[Tool] = &[
         classes: &[],
         command: top::command,
         run: top::run,
+    },
+    Tool {
+        name: "leader-election",
+        kind: Kind::Cluster,
+        classes: &[
+            "org.apache.kafka.tools.LeaderElectionCommand",
+            "kafka.admin.LeaderElectionCommand",
+        ],
+        command: leader_election::command,
+        run: leader_election::run,
     },
 ];

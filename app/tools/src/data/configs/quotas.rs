@@ -73,6 +73,7 @@ pub(super) fn describe(admin: &mut Admin, entities: &Entities) -> Result<Vec<Ent
     for kind in &entities.types {
         let mut component = ComponentData::default();
         wire_type(*kind).clone_into(&mut component.entity_type);
+        component.r#match = None;
         component.match_type = match names.next() {
             None => MATCH_SPECIFIED,
             Some(name) if name.is_empty() => MATCH_DEFAULT,
