@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use ottla_disk::OsDisk;
 use ottla_env::{OsRng, SystemClock};
 use ottla_storage::format::{Quorum, Wishes, World, carry_out, plan};
@@ -29,7 +29,8 @@ pub(crate) struct Args {
     feature: Vec<String>,
     #[command(flatten)]
     quorum: QuorumArgs,
-    /// A SCRAM user to begin with; not served yet.
+    /// A SCRAM user to begin with, as SCRAM-SHA-256=[name=alice,password=secret]; may be repeated. The node
+    /// keeps it, and serves SCRAM in a later release.
     #[arg(short = 'S', long)]
     add_scram: Vec<String>,
 }
@@ -55,9 +56,6 @@ struct QuorumArgs {
 /// With the sentence for the user.
 pub(crate) fn run(args: Args) -> Result<()> {
     let config = config_file::load_as_kafka(&args.config)?;
-    if !args.add_scram.is_empty() {
-        bail!("--add-scram is not served yet: Ottla cannot keep SCRAM users so far.");
-    }
     let quorum = match args.quorum {
         QuorumArgs {
             initial_controllers: Some(voters),
@@ -78,6 +76,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         release_version: args.release_version,
         features: args.feature,
         quorum,
+        scram: args.add_scram,
     };
     let world = World {
         disk: &OsDisk,

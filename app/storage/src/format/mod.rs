@@ -11,6 +11,7 @@ mod directories;
 mod error;
 mod features;
 mod plan;
+mod scram;
 mod snapshot;
 mod voters;
 
@@ -200,16 +201,33 @@ pub(crate) fn write_meta_properties(
 
 /// The line in which Kafka shows the records of the snapshot.
 fn bootstrap_line(plan: &Plan) -> String {
-    let records: Vec<String> = plan
-        .levels
-        .records()
+    let levels = plan.levels.records();
+    let levels = levels
         .iter()
-        .map(|(name, level)| {
-            format!(
-                "ApiMessageAndVersion(FeatureLevelRecord(name='{name}', featureLevel={level}) at \
-                 version 0)"
-            )
-        })
+        .map(|(name, level)| format!("FeatureLevelRecord(name='{name}', featureLevel={level})"));
+    let users = plan.scram.iter().map(|user| {
+        // Java's bytes have a sign.
+        let bytes = |bytes: &[u8]| {
+            let texts: Vec<String> = bytes
+                .iter()
+                .map(|byte| byte.cast_signed().to_string())
+                .collect();
+            texts.join(", ")
+        };
+        format!(
+            "UserScramCredentialRecord(name='{}', mechanism={}, salt=[{}], storedKey=[{}], \
+             serverKey=[{}], iterations={})",
+            user.name,
+            user.mechanism,
+            bytes(&user.salt),
+            bytes(&user.stored_key),
+            bytes(&user.server_key),
+            user.iterations
+        )
+    });
+    let records: Vec<String> = levels
+        .chain(users)
+        .map(|record| format!("ApiMessageAndVersion({record} at version 0)"))
         .collect();
     format!(
         "Bootstrap metadata: BootstrapMetadata(records=[{}], metadataVersionLevel={}, source=format \

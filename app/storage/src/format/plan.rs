@@ -3,9 +3,11 @@
 use ottla_base::NodeId;
 use ottla_config::BrokerConfig;
 use ottla_env::Rng;
+use ottla_protocol::messages::UserScramCredentialRecord;
 
 use super::error::{FormatError, refusal, refuse};
 use super::features::{Levels, levels, release};
+use super::scram;
 use super::voters::{self, InitialVoter};
 
 /// How the first voters of the quorum are known.
@@ -35,10 +37,12 @@ pub struct Wishes {
     pub features: Vec<String>,
     /// How the first voters are known.
     pub quorum: Quorum,
+    /// SCRAM users to begin with, as `SCRAM-SHA-256=[name=alice,password=secret]`.
+    pub scram: Vec<String>,
 }
 
 /// What to write.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     pub(super) node_id: NodeId,
     pub(super) cluster_id: String,
@@ -52,6 +56,8 @@ pub struct Plan {
     /// The controller writes what a new cluster starts from; a broker gets it from there.
     pub(super) writes_bootstrap_snapshot: bool,
     pub(super) controller_listener: String,
+    /// Users that the bootstrap snapshot holds.
+    pub(super) scram: Vec<UserScramCredentialRecord>,
     pub(super) ignore_formatted: bool,
 }
 
@@ -80,12 +86,17 @@ pub fn plan(config: &BrokerConfig, wishes: &Wishes, rng: &dyn Rng) -> Result<Pla
         }
         Quorum::Unspecified | Quorum::NoInitialControllers => None,
     };
+    let levels = levels(release, &wishes.features, !fixed_voters)?;
+    if !wishes.scram.is_empty() && !levels.metadata_version.supports_scram() {
+        return refuse("SCRAM is only supported in metadata.version 3.5-IV2 or later.");
+    }
     Ok(Plan {
+        scram: scram::records(&wishes.scram, rng)?,
         node_id: config.node_id,
         cluster_id: wishes.cluster_id.clone(),
         directories: directories(config),
         metadata_directory: config.metadata_log_dir().to_owned(),
-        levels: levels(release, &wishes.features, !fixed_voters)?,
+        levels,
         initial_voters,
         writes_bootstrap_snapshot: config.roles.controller,
         controller_listener: config

@@ -58,12 +58,16 @@ pub(super) fn bootstrap_snapshot(plan: &Plan, now: WallMillis) -> Result<Vec<u8>
     };
     let offset = control(Offset::ZERO, &opening, &mut bytes)?;
     let mut batch = BatchBuilder::new(offset).leader_epoch(EPOCH);
-    for (name, feature_level) in plan.levels.records() {
-        let record = MetadataRecord::FeatureLevel(FeatureLevelRecord {
+    let levels = plan.levels.records().into_iter();
+    let levels = levels.map(|(name, feature_level)| {
+        MetadataRecord::FeatureLevel(FeatureLevelRecord {
             name: name.to_owned(),
             feature_level,
             ..FeatureLevelRecord::default()
-        });
+        })
+    });
+    let users = plan.scram.iter().cloned();
+    for record in levels.chain(users.map(MetadataRecord::UserScramCredential)) {
         let mut value = Vec::new();
         record
             .at(plan.levels.metadata_version)
