@@ -20,6 +20,7 @@ mod generated;
 pub mod header;
 pub mod payload;
 pub mod reader;
+pub mod schemas;
 pub mod writer;
 
 /// Every message, in a module of its own; the messages themselves are also here by name.

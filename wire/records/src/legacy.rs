@@ -101,6 +101,12 @@ impl<'a> LegacyView<'a> {
         self.offset
     }
 
+    /// The stored checksum.
+    #[must_use]
+    pub fn crc(&self) -> u32 {
+        self.crc
+    }
+
     /// Codec of a wrapper; `None` as codec for a plain message.
     ///
     /// # Errors
@@ -191,6 +197,7 @@ impl<'a> LegacyView<'a> {
                 inner: &[],
                 wrapper: *self,
                 shift: 0,
+                last: None,
             });
         }
         // A wrapper without a value holds nothing and cannot be told from a broken one.
@@ -212,6 +219,7 @@ impl<'a> LegacyView<'a> {
             inner,
             wrapper: *self,
             shift,
+            last: None,
         })
     }
 
@@ -260,12 +268,20 @@ pub struct LegacyMessages<'a> {
     inner: &'a [u8],
     wrapper: LegacyView<'a>,
     shift: i64,
+    last: Option<LegacyView<'a>>,
 }
 
 impl<'a> LegacyMessages<'a> {
+    /// The message that came out last, as it stands in the entry, for its checksum.
+    #[must_use]
+    pub fn last_message(&self) -> Option<&LegacyView<'a>> {
+        self.last.as_ref()
+    }
+
     fn inner_record(&mut self) -> Result<RecordView<'a>, RecordError> {
         let message = LegacyView::parse(self.inner).map_err(|_| RecordError::Length)?;
         self.inner = self.inner.get(message.bytes.len()..).unwrap_or_default();
+        self.last = Some(message);
         let timestamp = match self.wrapper.timestamp_type() {
             TimestampType::LogAppendTime => self.wrapper.timestamp,
             TimestampType::CreateTime => message.timestamp,
@@ -282,6 +298,7 @@ impl<'a> Iterator for LegacyMessages<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         if let Some(message) = self.single.take() {
+            self.last = Some(message);
             return Some(Ok(message.record(message.offset, message.timestamp)));
         }
         if self.inner.is_empty() {

@@ -22,9 +22,9 @@ pub struct JsonError {
     pub what: String,
 }
 
-type Result<T> = std::result::Result<T, JsonError>;
+pub(crate) type Result<T> = std::result::Result<T, JsonError>;
 
-fn error<T>(what: impl Into<String>) -> Result<T> {
+pub(crate) fn error<T>(what: impl Into<String>) -> Result<T> {
     Err(JsonError {
         path: String::new(),
         what: what.into(),
@@ -330,7 +330,7 @@ fn count(len: usize) -> Result<u32> {
     u32::try_from(len).map_or_else(|_| error("too long"), Ok)
 }
 
-fn size(length: u32) -> Result<usize> {
+pub(crate) fn size(length: u32) -> Result<usize> {
     usize::try_from(length).map_or_else(|_| error("too long"), Ok)
 }
 
@@ -361,7 +361,11 @@ fn write_length(len: Option<usize>, flexible: bool, width: usize, out: &mut Vec<
     Ok(())
 }
 
-fn read_length(flexible: bool, width: usize, bytes: &mut &[u8]) -> Result<Option<usize>> {
+pub(crate) fn read_length(
+    flexible: bool,
+    width: usize,
+    bytes: &mut &[u8],
+) -> Result<Option<usize>> {
     let length = if flexible {
         i64::from(read_uvarint(bytes)?) - 1
     } else if width == 2 {
@@ -389,7 +393,7 @@ fn write_uvarint(mut value: u32, out: &mut Vec<u8>) {
     }
 }
 
-fn read_uvarint(bytes: &mut &[u8]) -> Result<u32> {
+pub(crate) fn read_uvarint(bytes: &mut &[u8]) -> Result<u32> {
     let mut value = 0u32;
     for shift in [0, 7, 14, 21, 28] {
         let [byte] = take_array(bytes)?;
@@ -401,7 +405,7 @@ fn read_uvarint(bytes: &mut &[u8]) -> Result<u32> {
     error("variable-length number does not end")
 }
 
-fn take<'a>(bytes: &mut &'a [u8], len: usize) -> Result<&'a [u8]> {
+pub(crate) fn take<'a>(bytes: &mut &'a [u8], len: usize) -> Result<&'a [u8]> {
     let Some((taken, rest)) = bytes.split_at_checked(len) else {
         return error("message ends early");
     };
@@ -409,7 +413,7 @@ fn take<'a>(bytes: &mut &'a [u8], len: usize) -> Result<&'a [u8]> {
     Ok(taken)
 }
 
-fn take_array<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N]> {
+pub(crate) fn take_array<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N]> {
     let Some((taken, rest)) = bytes.split_first_chunk() else {
         return error("message ends early");
     };
