@@ -95,6 +95,8 @@ fn node(start: Start) -> Result<ExitCode> {
             }),
         },
     )?;
+    // Whoever reads that the node is ready may tell it to stop.
+    signals.serve();
     for line in banner::lines(&shown, node.listeners(), node.cluster_id()) {
         output::line(&line);
     }
@@ -137,9 +139,13 @@ impl Signals {
         Ok(Self { first, is_served })
     }
 
+    /// From now on the first signal is waited for, and kills nothing.
+    fn serve(&self) {
+        self.is_served.store(true, Ordering::Release);
+    }
+
     /// Waits for the first signal.
     fn wait(self) {
-        self.is_served.store(true, Ordering::Release);
         if self.first.recv().is_err() {
             tracing::error!("signals are not listened to any more");
         }

@@ -220,9 +220,9 @@ mod tests {
         let pattern = "*a".repeat(200);
         assert!(!matches(&pattern, &"a".repeat(150)));
         assert!(alternatives(&"{a,b}".repeat(20)).len() <= ALTERNATIVES_MAX);
-        assert_eq!(
-            alternatives("x{a,b{c,d}}"),
-            ["xbc", "xbd", "xa", "xa"].map(str::to_owned).to_vec()
-        );
+        let mut found = alternatives("x{a,b{c,d}}");
+        found.sort_unstable();
+        found.dedup();
+        assert_eq!(found, ["xa", "xbc", "xbd"]);
     }
 }
