@@ -26,6 +26,18 @@ pub(crate) fn bytes(bytes: &[u8]) {
     OUT.with_borrow_mut(|out| check(out.write_all(bytes)));
 }
 
+/// Writes bytes to standard output and sends them on their way, for a tool that has something to tidy up
+/// when nobody reads them any more.
+///
+/// # Errors
+/// If they cannot be written.
+pub(crate) fn try_bytes(bytes: &[u8]) -> std::io::Result<()> {
+    OUT.with_borrow_mut(|out| {
+        out.write_all(bytes)?;
+        out.flush()
+    })
+}
+
 /// Sends what was printed on its way. Needed before waiting for anything that may take long, and done by
 /// everything here that ends a program or writes to standard error.
 pub(crate) fn flush() {

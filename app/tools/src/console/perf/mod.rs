@@ -1,0 +1,8 @@
+//! Tools that measure: throughput of a producer and of a consumer, and the time from one to the other.
+
+pub(crate) mod consumer;
+pub(crate) mod e2e_latency;
+pub(crate) mod producer;
+mod stats;
+
+pub(crate) use stats::float;
