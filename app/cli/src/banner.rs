@@ -24,8 +24,9 @@ pub(crate) fn lines(
     if let Some(first) = addresses.first() {
         lines.push(row(
             "try",
-            &format!("kcat -b {first} -L    (and: ottla help)"),
+            &format!("ottla topics --create --topic test --bootstrap-server {first}"),
         ));
+        lines.push(row("commands", "ottla help"));
     }
     lines
 }
@@ -70,7 +71,8 @@ mod tests {
             "./ottla-data",
             "cluster id  id",
             "=alone",
-            "kcat -b localhost:9092",
+            "ottla topics --create --topic test --bootstrap-server localhost:9092",
+            "ottla help",
         ] {
             assert!(text.contains(part), "{part} is missing in\n{text}");
         }

@@ -65,6 +65,16 @@ pub(crate) fn script(args: &[OsString]) -> Option<(Script, &[OsString])> {
     name.to_str().and_then(by_name).map(|script| (script, args))
 }
 
+/// The script whose page of help a command line asks for: `ottla help NAME`.
+pub(crate) fn help_of(args: &[OsString]) -> Option<Script> {
+    match args {
+        [program, help, name] if help == "help" && program.to_str().and_then(by_name).is_none() => {
+            name.to_str().and_then(by_name)
+        }
+        _ => None,
+    }
+}
+
 /// How the user called a script, for its usage text: what the script said, else this name.
 pub(crate) fn called_as(name: &str) -> String {
     match std::env::var(CALLED_AS_VARIABLE) {
@@ -96,5 +106,13 @@ mod tests {
         assert_eq!(find("ottla broker-api-versions"), some("Tool", 0));
         assert_eq!(find("ottla server start"), None);
         assert_eq!(find("ottla"), None);
+        let help = |line: &str| {
+            let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            help_of(&args).is_some()
+        };
+        assert!(help("ottla help broker-api-versions") && help("ottla help kafka-storage.sh"));
+        assert!(
+            !help("ottla help") && !help("ottla help nothing") && !help("kafka-storage help info")
+        );
     }
 }

@@ -12,6 +12,10 @@ pub(crate) fn page() -> String {
 const HEAD: &str = "\
 Ottla: Apache Kafka in one program.
 
+Begin
+  ottla help NAME                         the options of a command or tool
+  ottla completions bash|zsh|fish         completion for a shell
+
 Run a node
   ottla                                   on localhost:9092, with its data in ./ottla-data
   ottla server start server.properties    as the file says, on directories that are formatted

@@ -5,6 +5,7 @@
 
 mod banner;
 mod called;
+mod completions;
 mod config_file;
 mod daemon;
 mod help;
@@ -51,6 +52,8 @@ enum Command {
     Storage(storage::StorageCommand),
     /// Lay out Kafka's scripts and configuration files in a directory.
     InstallTools(install_tools::Args),
+    /// Print what a shell needs to complete commands and options.
+    Completions(completions::Args),
 }
 
 #[derive(Debug, Subcommand)]
@@ -62,9 +65,10 @@ enum ServerCommand {
 fn main() -> ExitCode {
     daemon::detach_if_asked();
     let args: Vec<OsString> = std::env::args_os().collect();
-    let result = match called::script(&args) {
-        Some((script, args)) => run_script(script, args),
-        None => run_command(args.clone()),
+    let result = match (called::help_of(&args), called::script(&args)) {
+        (Some(script), _) => help(script),
+        (None, Some((script, args))) => run_script(script, args),
+        (None, None) => run_command(args.clone()),
     };
     match result {
         Ok(code) => code,
@@ -73,6 +77,12 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// `ottla help NAME`. Kafka's tools end with 1 after a page of help; who asks this program gets 0.
+fn help(script: Script) -> Result<ExitCode> {
+    run_script(script, &[OsString::from("--help")])?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Does what one of Kafka's scripts does.
@@ -111,6 +121,7 @@ fn run_command(args: Vec<OsString>) -> Result<ExitCode> {
         Some(Command::Server(ServerCommand::Start(args))) => server_start::run(&args, cli.logs),
         Some(Command::Storage(command)) => storage::run(command),
         Some(Command::InstallTools(args)) => install_tools::run(&args),
+        Some(Command::Completions(args)) => Ok(completions::run(&args)),
     }
 }
 

@@ -27,3 +27,10 @@ pub(crate) fn styled(text: &StyledStr) {
         print!("{text}");
     }
 }
+
+/// Prints text as it is. A reader that has gone ends it, as `head` does.
+pub(crate) fn text(text: &str) {
+    use std::io::Write as _;
+    // Nothing can be said to nobody.
+    let _ = stdout().lock().write_all(text.as_bytes());
+}
