@@ -18,6 +18,7 @@ mod oracle;
 mod source_rules;
 mod test;
 mod tidy;
+mod tools;
 
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
@@ -31,6 +32,7 @@ usage: cargo xtask COMMAND
   oracle COMMAND     Apache Kafka itself, to compare with: fetch, start, stop, tool
   test               everything that must hold before a change lands: tidy, format, lints,
                      documentation, tests, instruction counts and a moment of every benchmark
+  tools COMMAND      Kafka's command lines: record what Apache Kafka's tools answer, and compare
   tidy               layers between the crates, licences, rules of the source tree";
 
 fn main() -> ExitCode {
@@ -53,6 +55,7 @@ fn run() -> Result<()> {
         Some("conformance") => conformance::run(&root, arguments.get(1..).unwrap_or_default()),
         Some("docs") => docs::run(&root),
         Some("oracle") => oracle::run(arguments.get(1..).unwrap_or_default()),
+        Some("tools") => tools::run(&root, arguments.get(1..).unwrap_or_default()),
         Some("tidy") => tidy::run(&root),
         Some("help" | "--help" | "-h") | None => {
             println!("{USAGE}");

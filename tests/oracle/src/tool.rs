@@ -7,9 +7,14 @@ use crate::Jars;
 
 /// Tools by the name of their script, without the leading `kafka-`.
 const TOOLS: &[(&str, &str)] = &[
+    ("acls", "org.apache.kafka.tools.AclCommand"),
     (
         "broker-api-versions",
         "org.apache.kafka.tools.BrokerApiVersionsCommand",
+    ),
+    (
+        "client-metrics",
+        "org.apache.kafka.tools.ClientMetricsCommand",
     ),
     ("cluster", "org.apache.kafka.tools.ClusterTool"),
     ("configs", "kafka.admin.ConfigCommand"),
@@ -19,17 +24,34 @@ const TOOLS: &[(&str, &str)] = &[
     ),
     ("console-producer", "org.apache.kafka.tools.ConsoleProducer"),
     (
+        "console-share-consumer",
+        "org.apache.kafka.tools.consumer.ConsoleShareConsumer",
+    ),
+    (
         "consumer-groups",
         "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
+    ),
+    (
+        "consumer-perf-test",
+        "org.apache.kafka.tools.ConsumerPerformance",
+    ),
+    (
+        "delegation-tokens",
+        "org.apache.kafka.tools.DelegationTokenCommand",
     ),
     (
         "delete-records",
         "org.apache.kafka.tools.DeleteRecordsCommand",
     ),
     ("dump-log", "org.apache.kafka.tools.DumpLogSegments"),
+    ("e2e-latency", "org.apache.kafka.tools.EndToEndLatency"),
     ("features", "org.apache.kafka.tools.FeatureCommand"),
     ("get-offsets", "org.apache.kafka.tools.GetOffsetShell"),
     ("groups", "org.apache.kafka.tools.GroupsCommand"),
+    (
+        "leader-election",
+        "org.apache.kafka.tools.LeaderElectionCommand",
+    ),
     ("log-dirs", "org.apache.kafka.tools.LogDirsCommand"),
     (
         "metadata-quorum",
@@ -40,9 +62,45 @@ const TOOLS: &[(&str, &str)] = &[
         "producer-perf-test",
         "org.apache.kafka.tools.ProducerPerformance",
     ),
+    (
+        "reassign-partitions",
+        "org.apache.kafka.tools.reassign.ReassignPartitionsCommand",
+    ),
+    (
+        "replica-verification",
+        "org.apache.kafka.tools.ReplicaVerificationTool",
+    ),
+    (
+        "share-consumer-perf-test",
+        "org.apache.kafka.tools.ShareConsumerPerformance",
+    ),
+    (
+        "share-groups",
+        "org.apache.kafka.tools.consumer.group.ShareGroupCommand",
+    ),
     ("storage", "kafka.tools.StorageTool"),
+    (
+        "streams-application-reset",
+        "org.apache.kafka.tools.StreamsResetter",
+    ),
+    (
+        "streams-groups",
+        "org.apache.kafka.tools.streams.StreamsGroupCommand",
+    ),
     ("topics", "org.apache.kafka.tools.TopicCommand"),
     ("transactions", "org.apache.kafka.tools.TransactionsCommand"),
+    (
+        "verifiable-consumer",
+        "org.apache.kafka.tools.VerifiableConsumer",
+    ),
+    (
+        "verifiable-producer",
+        "org.apache.kafka.tools.VerifiableProducer",
+    ),
+    (
+        "verifiable-share-consumer",
+        "org.apache.kafka.tools.VerifiableShareConsumer",
+    ),
 ];
 
 /// Flags for short runs: start fast, take little.

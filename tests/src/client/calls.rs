@@ -53,6 +53,8 @@ calls! {
     Metadata, 12: MetadataRequest => MetadataResponse;
     OffsetCommit, 8: OffsetCommitRequest => OffsetCommitResponse;
     OffsetFetch, 7: OffsetFetchRequest => OffsetFetchResponse;
+    JoinGroup, 5: JoinGroupRequest => JoinGroupResponse;
+    SyncGroup, 3: SyncGroupRequest => SyncGroupResponse;
     FindCoordinator, 3: FindCoordinatorRequest => FindCoordinatorResponse;
     CreateTopics, 7: CreateTopicsRequest => CreateTopicsResponse;
     DeleteTopics, 5: DeleteTopicsRequest => DeleteTopicsResponse;

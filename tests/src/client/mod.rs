@@ -6,6 +6,7 @@
 mod admin;
 mod calls;
 mod data;
+mod groups;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
