@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ottla_protocol::messages::describe_cluster_response::DescribeClusterBroker;
 use ottla_protocol::messages::metadata_request::MetadataRequestTopic;
@@ -234,14 +234,16 @@ impl Admin {
     /// Tries a call until it is done, refused for good, or out of time.
     ///
     /// # Errors
-    /// The refusal, or what the last try said; [`ClientError::Timeout`] if no node was found.
+    /// The refusal, if trying again cannot help; [`ClientError::Timeout`] if the time is over.
     pub fn retry<T>(
         &mut self,
         call: &str,
         mut attempt: impl FnMut(&mut Self) -> Result<Attempt<T>>,
     ) -> Result<T> {
         let deadline = Instant::now() + self.config.api_timeout;
+        let deadline_ms = now_ms().saturating_add(self.config.api_timeout.as_millis());
         let (mut pause, longest) = self.config.retry_backoff;
+        let mut tries = 0_u64;
         loop {
             let error = match attempt(self) {
                 Ok(Attempt::Done(answer)) => return Ok(answer),
@@ -258,8 +260,16 @@ impl Admin {
             }
             // Who leads, controls or coordinates may have changed.
             self.cluster = None;
+            tries = tries.saturating_add(1);
             if Instant::now() + pause >= deadline {
-                return Err(out_of_time(call, error));
+                let now_ms = now_ms();
+                let times = Times {
+                    deadline_ms,
+                    tries,
+                    next_ms: now_ms.saturating_add(pause.as_millis()),
+                    now_ms,
+                };
+                return Err(out_of_time(call, error, times));
             }
             sleep(pause);
             pause = (pause * 2).min(longest.max(Duration::from_millis(1)));
@@ -361,12 +371,41 @@ fn spelled(name: &str, address: SocketAddr) -> String {
     }
 }
 
+/// How long a call was tried, in milliseconds since 1970.
+#[derive(Debug, Clone, Copy)]
+struct Times {
+    deadline_ms: u128,
+    tries: u64,
+    /// When it would have been tried again.
+    next_ms: u128,
+    now_ms: u128,
+}
+
+fn now_ms() -> u128 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis())
+}
+
 /// What Kafka's admin client says when a call has had its time.
-fn out_of_time(call: &str, error: ClientError) -> ClientError {
+fn out_of_time(call: &str, error: ClientError, times: Times) -> ClientError {
     match error {
         ClientError::Disconnected(_) => ClientError::Timeout(format!(
             "Timed out waiting for a node assignment. Call: {call}"
         )),
+        // A server that itself had no time is a timeout already.
+        ClientError::Refused { code, .. } if code != ErrorCode::RequestTimedOut => {
+            let Times {
+                deadline_ms,
+                tries,
+                next_ms,
+                now_ms,
+            } = times;
+            ClientError::Timeout(format!(
+                "Call(callName={call}, deadlineMs={deadline_ms}, tries={tries}, \
+                 nextAllowedTryMs={next_ms}) timed out at {now_ms} after {tries} attempt(s)"
+            ))
+        }
         other => other,
     }
 }
@@ -383,5 +422,40 @@ impl Admin {
             .api_keys
             .iter()
             .any(|row| row.api_key == api.code()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_ran_out_of_time_is_told_as_kafka_tells_it() {
+        let times = Times {
+            deadline_ms: 1000,
+            tries: 3,
+            next_ms: 1100,
+            now_ms: 990,
+        };
+        let said = |error| out_of_time("findCoordinator", error, times);
+        assert_eq!(
+            said(ClientError::refused(
+                ErrorCode::CoordinatorNotAvailable.code(),
+                Some("not yet")
+            )),
+            ClientError::Timeout(
+                "Call(callName=findCoordinator, deadlineMs=1000, tries=3, nextAllowedTryMs=1100) timed \
+                 out at 990 after 3 attempt(s)"
+                    .to_owned()
+            )
+        );
+        assert_eq!(
+            said(ClientError::Disconnected("gone".to_owned())),
+            ClientError::Timeout(
+                "Timed out waiting for a node assignment. Call: findCoordinator".to_owned()
+            )
+        );
+        let own = ClientError::refused(ErrorCode::RequestTimedOut.code(), None);
+        assert_eq!(said(own.clone()), own);
     }
 }

@@ -137,6 +137,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_refusal_without_words_has_those_of_its_code() {
+        let code = ErrorCode::GroupIdNotFound;
+        for said in [None, Some("")] {
+            assert_eq!(
+                ClientError::refused(code.code(), said).to_string(),
+                code.message(),
+                "{said:?}"
+            );
+        }
+        let said = ClientError::refused(code.code(), Some("Group g not found."));
+        assert_eq!(said.to_string(), "Group g not found.");
+    }
+
+    #[test]
     fn an_api_is_named_by_its_constant() {
         let error = ClientError::UnsupportedApi {
             api: ApiKey::OffsetForLeaderEpoch,

@@ -128,8 +128,17 @@ fn unknown(token: &str, name: &str) -> OptionError {
         Some(first) if !token.starts_with("--") => first.to_string(),
         _ => name.to_owned(),
     };
-    OptionError(format!("{name} is not a recognized option"))
+    let mut said = format!("{name} is not a recognized option");
+    if token.trim_start_matches('-').split('=').next() == Some("zookeeper") {
+        said.push_str(WITHOUT_ZOOKEEPER);
+    }
+    OptionError(said)
 }
+
+/// What a command line of the time of ZooKeeper needs instead. Kafka differs: it leaves that to the table
+/// of options behind the error.
+const WITHOUT_ZOOKEEPER: &str =
+    "\nThere is no ZooKeeper to connect to; use --bootstrap-server localhost:9092 instead.";
 
 impl Options {
     /// Whether the option was given.
@@ -236,6 +245,13 @@ mod tests {
         };
         check("--nothing", "nothing is not a recognized option");
         check("-nothing", "n is not a recognized option");
+        for line in ["--zookeeper localhost:2181", "--zookeeper=localhost:2181"] {
+            check(
+                line,
+                "zookeeper is not a recognized option\nThere is no ZooKeeper to connect to; use \
+                 --bootstrap-server localhost:9092 instead.",
+            );
+        }
         check("--part 3", "part is not a recognized option");
         check("--topic", "Option topic requires an argument");
         let twice = parsed("--topic a --topic b").expect("right");

@@ -1,7 +1,6 @@
 //! What the tool asks of coordinators and leaders, with the words of Kafka's client for what fails.
 
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use ottla_client::{Admin, Attempt, ClientError, CoordinatorKind};
 use ottla_protocol::ErrorCode;
@@ -125,12 +124,6 @@ pub(super) fn describe(
     }
 }
 
-fn now_ms() -> u128 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_millis())
-}
-
 /// Asks the leader of a partition, again and again while there is none; then says so as Kafka's client.
 fn at_leader<T>(
     admin: &mut Admin,
@@ -139,10 +132,7 @@ fn at_leader<T>(
     index: i32,
     mut ask: impl FnMut(&mut Admin, i32) -> Result<Attempt<T>, ClientError>,
 ) -> Result<T, ClientError> {
-    let deadline = now_ms() + admin.config().api_timeout.as_millis();
-    let mut tries = 0_u64;
-    let name = format!("{call}(api=METADATA)");
-    let answer = admin.retry(&name, |admin| {
+    admin.retry(&format!("{call}(api=METADATA)"), |admin| {
         let request = MetadataRequest {
             topics: Some(vec![MetadataRequestTopic {
                 name: Some(topic.to_owned()),
@@ -152,7 +142,6 @@ fn at_leader<T>(
             ..MetadataRequest::default()
         };
         let metadata = admin.first()?.ask(&request)?;
-        tries += 1;
         let none = || ClientError::refused(ErrorCode::UnknownTopicOrPartition.code(), None);
         let found = metadata.topics.first().ok_or_else(none)?;
         ClientError::check(found.error_code, None)?;
@@ -163,17 +152,6 @@ fn at_leader<T>(
             .ok_or_else(none)?;
         ClientError::check(partition.error_code, None)?;
         ask(admin, partition.leader_id)
-    });
-    answer.map_err(|error| match error.code() {
-        Some(code) if code.is_retriable() => {
-            let now = now_ms();
-            ClientError::Timeout(format!(
-                "Call(callName={name}, deadlineMs={deadline}, tries={tries}, \
-                 nextAllowedTryMs={}) timed out at {now} after {tries} attempt(s)",
-                now + admin.config().retry_backoff.1.as_millis()
-            ))
-        }
-        _ => error,
     })
 }
 
