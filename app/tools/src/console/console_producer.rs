@@ -173,7 +173,18 @@ async fn send_lines(
         let chunk = chunk.map_err(|error| format!("java.io.IOException: {error}"))?;
         for line in chunk {
             if line.bytes.len() < line.length {
-                sender.refuse_size(reader.topic(), line.length);
+                // Only the beginning of the line is there, because the whole is too much for a record.
+                if let Err(why) = sender.check_value(line.length) {
+                    if sync {
+                        return Err(format!("java.util.concurrent.ExecutionException: {why}"));
+                    }
+                    let sizes = Sizes {
+                        topic: reader.topic().to_owned(),
+                        key: None,
+                        value: Some(line.length),
+                    };
+                    sender.outcome().done(&sizes, Err(why));
+                }
                 continue;
             }
             let record = reader.record(line.bytes)?;

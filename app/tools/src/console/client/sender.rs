@@ -184,13 +184,12 @@ impl<O: Outcome> Sender<O> {
         };
     }
 
-    /// Refuses a record of `topic` of which only the size of its value is known, because that alone is
-    /// too much.
-    pub(crate) fn refuse_size(&self, topic: &str, bytes: usize) {
-        if let Err(why) = self.settings.check_size(value_size(bytes)) {
-            let record = Record::new(topic, bytes::Bytes::new());
-            self.refuse(&record, why);
-        }
+    /// Why a record with a value of so many bytes cannot be sent, if it is too large.
+    ///
+    /// # Errors
+    /// The exception of Kafka's producer.
+    pub(crate) fn check_value(&self, bytes: usize) -> Result<(), String> {
+        self.settings.check_size(value_size(bytes))
     }
 
     fn refuse(&self, record: &Record, why: String) {

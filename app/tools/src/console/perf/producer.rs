@@ -24,6 +24,8 @@ use crate::console::{log, random, runtime};
 
 /// Longest payload of generated records.
 const RECORD_SIZE_MAX: i64 = 1 << 30;
+/// Time between two lines if it is not given.
+const REPORTING_MS: i64 = 5_000;
 /// Transactions last this long if their length is not given.
 const TRANSACTION_MS: i64 = 3_000;
 
@@ -91,7 +93,7 @@ fn start(parsed: &Parsed) -> Result<ExitCode, Failure> {
         records: positive(parsed, "num-records"),
         warmup: positive(parsed, "warmup-records"),
         rate: parsed.number("throughput").unwrap_or(-1.0),
-        interval: duration(parsed.number("reporting-interval").unwrap_or_default()),
+        interval: duration(parsed.number("reporting-interval").unwrap_or(REPORTING_MS)),
         transaction: producer.transactional_id.as_ref().map(|_| {
             duration(
                 parsed

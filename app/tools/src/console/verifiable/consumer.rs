@@ -16,6 +16,8 @@ use crate::console::client::Settings;
 use crate::console::client::consumer::ConsumerSettings;
 use crate::console::{failure, log, runtime};
 
+/// The assignor of a group of the classic protocol if none is named.
+const STRATEGY: &str = "org.apache.kafka.clients.consumer.RangeAssignor";
 /// Longest wait of one poll.
 const POLL: Duration = Duration::from_secs(3600);
 
@@ -42,7 +44,7 @@ pub(crate) fn command() -> Command {
         .arg(flag("verbose", "Print each record."))
         .arg(flag("enable-autocommit", "Commit now and then, not after each poll."))
         .arg(text("reset-policy", "RESET-POLICY", "earliest, latest or none.").default_value("earliest"))
-        .arg(text("assignment-strategy", "ASSIGNMENT-STRATEGY", "Class of the assignor, for CLASSIC.").default_value("org.apache.kafka.clients.consumer.RangeAssignor"))
+        .arg(text("assignment-strategy", "ASSIGNMENT-STRATEGY", "Class of the assignor, for CLASSIC.").default_value(STRATEGY))
         .arg(text("consumer.config", "CONFIG-FILE", "(Deprecated) Use --command-config."))
         .arg(text("command-config", "CONFIG-FILE", "Properties file for the consumer."))
         .arg(text("bootstrap-server", "HOST1:PORT1[,HOST2:PORT2[...]]", "Nodes to begin with.").required(true))
@@ -83,7 +85,7 @@ fn start(parsed: &Parsed) -> Result<ExitCode, Failure> {
     } else {
         put(
             "partition.assignment.strategy",
-            parsed.value("assignment-strategy").unwrap_or_default(),
+            parsed.value("assignment-strategy").unwrap_or(STRATEGY),
         );
         if let Some(timeout) = parsed.value("session-timeout") {
             put("session.timeout.ms", timeout);
