@@ -40,21 +40,6 @@ pub(crate) fn properties_file(path: &str) -> Result<Properties, String> {
     Ok(parsed.into_iter().collect())
 }
 
-/// Adds `key=value` options, which win over the file.
-///
-/// # Errors
-/// One sentence for an option that is not of this form.
-pub(crate) fn add_properties(properties: &mut Properties, args: &[String]) -> Result<(), String> {
-    for arg in args {
-        let (key, value) = arg
-            .split_once('=')
-            .filter(|(key, _)| !key.is_empty())
-            .ok_or_else(|| format!("Invalid command line properties: {}", args.join(" ")))?;
-        properties.insert(key.to_owned(), value.to_owned());
-    }
-    Ok(())
-}
-
 /// A client for administration.
 ///
 /// # Errors
