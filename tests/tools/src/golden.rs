@@ -73,7 +73,7 @@ pub fn lines_of(script: &Script) -> impl Iterator<Item = &Line> {
     })
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 ///
 /// # Errors
 /// With the line that cannot be understood.
