@@ -232,7 +232,7 @@ impl Raft {
 
     /// A message arrived from `from`.
     ///
-    /// The records of a [`FetchResponse::Records`] are to be appended and flushed before, if
+    /// The records of a [`FetchResponse::Records`](crate::message::FetchResponse::Records) are to be appended and flushed before, if
     /// [`Self::accepts_records`] says so.
     pub fn on_message(
         &mut self,
