@@ -232,8 +232,8 @@ impl Raft {
 
     /// A message arrived from `from`.
     ///
-    /// The records of a [`FetchResponse::Records`](crate::message::FetchResponse::Records) are to be appended and flushed before, if
-    /// [`Self::accepts_records`] says so.
+    /// The records of a [`FetchResponse::Records`](crate::message::FetchResponse::Records) are to be appended and
+    /// flushed before, if [`Self::accepts_records`] says so.
     pub fn on_message(
         &mut self,
         now: MonoTime,
