@@ -28,7 +28,8 @@ pub(crate) fn build(root: &Path, what: &[&str]) -> Result<PathBuf> {
     Ok(target(root).join("release"))
 }
 
-fn target(root: &Path) -> PathBuf {
+/// Where cargo puts what it builds.
+pub(crate) fn target(root: &Path) -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into)
 }
 

@@ -135,6 +135,12 @@ impl Stage<'_> {
             .current_dir(self.root)
             .env(SKIPPED, &self.skipped)
             .env("RUSTDOCFLAGS", "-D warnings")
+            // `cargo test --workspace` builds it before the first test runs, as `ottla-cli` has tests of the program. A build
+            // of that package alone would compile its dependencies once more, with fewer features.
+            .env(
+                "OTTLA_BIN",
+                crate::bench::target(self.root).join("debug/ottla"),
+            )
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()

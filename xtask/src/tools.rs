@@ -21,9 +21,10 @@ pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<()> {
         if !status.success() {
             bail!("the build failed");
         }
-        let target =
-            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into);
-        command.env("OTTLA_BIN", target.join("release/ottla"));
+        command.env(
+            "OTTLA_BIN",
+            crate::bench::target(root).join("release/ottla"),
+        );
     }
     let status = command
         .args(["run", "--quiet", "--locked", "-p", "ottla-tool-lines", "--"])

@@ -1,5 +1,6 @@
 //! Groups: commits without members, heartbeats of one member each.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -58,8 +59,23 @@ fn is_loading(code: i16) -> bool {
     .any(|known| ErrorCode::from_code(code) == Some(*known))
 }
 
-fn group_name(kind: &str, connection: usize) -> String {
-    format!("bench-{kind}-{connection}")
+/// The groups of one run of a workload. A run that is repeated on the same server must not meet the members of the
+/// one before, who are still waited for.
+struct Groups {
+    kind: &'static str,
+    run: u32,
+}
+
+impl Groups {
+    fn new(kind: &'static str) -> Self {
+        static RUNS: AtomicU32 = AtomicU32::new(0);
+        let run = RUNS.fetch_add(1, Ordering::Relaxed);
+        Self { kind, run }
+    }
+
+    fn name(&self, connection: usize) -> String {
+        format!("bench-{}-{}-{connection}", self.kind, self.run)
+    }
 }
 
 /// OffsetCommit of one partition, a group per connection.
@@ -70,9 +86,9 @@ pub(super) fn offset_commit(target: &Target<'_>) -> Result<Metrics> {
     let topic = create_topic(target.address, "commit", 1, &[])?;
     let mut client = Client::connect(target.address)?;
     let version = client.version(ApiKey::OffsetCommit)?;
-    let mut frames = Vec::new();
+    let (groups, mut frames) = (Groups::new("commit"), Vec::new());
     for connection in 0..CONNECTIONS {
-        let group = group_name("commit", connection);
+        let group = groups.name(connection);
         wait_for_coordinator(&mut client, &group)?;
         let mut committed = OffsetCommitRequestTopic {
             partitions: vec![OffsetCommitRequestPartition {
@@ -196,9 +212,9 @@ fn join(client: &mut Client, group: &str) -> Result<(i32, String)> {
 pub(super) fn heartbeat(target: &Target<'_>) -> Result<Metrics> {
     let mut client = Client::connect(target.address)?;
     let version = client.version(ApiKey::Heartbeat)?;
-    let mut frames = Vec::new();
+    let (groups, mut frames) = (Groups::new("heartbeat"), Vec::new());
     for connection in 0..CONNECTIONS {
-        let group = group_name("heartbeat", connection);
+        let group = groups.name(connection);
         wait_for_coordinator(&mut client, &group)?;
         let (generation_id, member_id) = join(&mut client, &group)?;
         let request = HeartbeatRequest {
