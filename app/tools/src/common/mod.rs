@@ -4,6 +4,7 @@ pub(crate) mod argparse;
 pub(crate) mod client;
 pub(crate) mod columns;
 pub(crate) mod configs;
+pub(crate) mod coordinator;
 pub(crate) mod filter;
 pub(crate) mod format;
 pub(crate) mod java;

@@ -3,6 +3,7 @@
 mod client;
 mod console_consumer;
 mod console_producer;
+mod console_share_consumer;
 mod dates;
 mod failure;
 mod formatter;
@@ -11,6 +12,7 @@ mod lines;
 mod log;
 mod options;
 mod perf;
+mod print;
 mod random;
 mod runtime;
 mod throttle;
@@ -42,6 +44,13 @@ pub(crate) const TOOLS: &[Tool] = &[
         run: console_consumer::run,
     },
     Tool {
+        name: "console-share-consumer",
+        kind: Kind::Console,
+        classes: &["org.apache.kafka.tools.consumer.ConsoleShareConsumer"],
+        command: console_share_consumer::command,
+        run: console_share_consumer::run,
+    },
+    Tool {
         name: "producer-perf-test",
         kind: Kind::Console,
         classes: &["org.apache.kafka.tools.ProducerPerformance"],
@@ -57,6 +66,13 @@ pub(crate) const TOOLS: &[Tool] = &[
         ],
         command: perf::consumer::command,
         run: perf::consumer::run,
+    },
+    Tool {
+        name: "share-consumer-perf-test",
+        kind: Kind::Console,
+        classes: &["org.apache.kafka.tools.ShareConsumerPerformance"],
+        command: perf::share_consumer::command,
+        run: perf::share_consumer::run,
     },
     Tool {
         name: "e2e-latency",
@@ -81,5 +97,12 @@ pub(crate) const TOOLS: &[Tool] = &[
         classes: &["org.apache.kafka.tools.VerifiableConsumer"],
         command: verifiable::consumer::command,
         run: verifiable::consumer::run,
+    },
+    Tool {
+        name: "verifiable-share-consumer",
+        kind: Kind::Console,
+        classes: &["org.apache.kafka.tools.VerifiableShareConsumer"],
+        command: verifiable::share_consumer::command,
+        run: verifiable::share_consumer::run,
     },
 ];

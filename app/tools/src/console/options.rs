@@ -3,6 +3,7 @@
 use ottla_client::Properties;
 
 use crate::common::client::properties_file;
+use crate::common::java;
 use crate::common::jopt::Options;
 use crate::common::output;
 use crate::common::usage::Failure;
@@ -67,6 +68,39 @@ pub(crate) fn deprecated_pair(
     }
     output::line(warning);
     Ok(())
+}
+
+/// The group that `--group` and the properties name; `file_option` is the option that names a file in
+/// Kafka's words about groups that differ.
+///
+/// # Errors
+/// If they name different ones.
+pub(crate) fn one_group(
+    options: &Options,
+    of_pairs: &Properties,
+    of_files: &Properties,
+    file_option: &str,
+) -> Result<Option<String>, Failure> {
+    let given = options.value("group")?;
+    let of_properties = [of_files, of_pairs]
+        .into_iter()
+        .filter_map(|properties| properties.get("group.id").map(String::as_str));
+    let mut groups: Vec<&str> = Vec::new();
+    for group in given.into_iter().chain(of_properties) {
+        if !groups.contains(&group) {
+            groups.push(group);
+        }
+    }
+    if groups.len() > 1 {
+        java::name_order(&mut groups, |group| group);
+        let groups: Vec<_> = groups.iter().map(|group| format!("'{group}'")).collect();
+        return Err(Failure::Usage(format!(
+            "The group ids provided in different places (directly using '--group', via \
+             '--consumer-property', or via '{file_option}') do not match. Detected group ids: {}",
+            groups.join(", ")
+        )));
+    }
+    Ok(groups.first().map(|group| (*group).to_owned()))
 }
 
 /// Sets a property to what an option gives; to the default if neither option nor property is there.

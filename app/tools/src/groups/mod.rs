@@ -3,10 +3,14 @@
 mod all_groups;
 mod ask;
 mod consumer_groups;
+mod delete;
 mod moment;
+mod options;
 mod plan;
 mod reset;
 mod share_groups;
+mod streams_groups;
+mod streams_reset;
 
 use crate::registry::{Kind, Tool};
 
@@ -35,5 +39,22 @@ pub(crate) const TOOLS: &[Tool] = &[
         classes: &["org.apache.kafka.tools.consumer.group.ShareGroupCommand"],
         command: share_groups::command,
         run: share_groups::run,
+    },
+    Tool {
+        name: "streams-groups",
+        kind: Kind::Groups,
+        classes: &["org.apache.kafka.tools.streams.StreamsGroupCommand"],
+        command: streams_groups::command,
+        run: streams_groups::run,
+    },
+    Tool {
+        name: "streams-application-reset",
+        kind: Kind::Groups,
+        classes: &[
+            "org.apache.kafka.tools.StreamsResetter",
+            "kafka.tools.StreamsResetter",
+        ],
+        command: streams_reset::command,
+        run: streams_reset::run,
     },
 ];

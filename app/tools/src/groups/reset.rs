@@ -248,7 +248,7 @@ impl<'a> Reset<'a> {
             match wanted {
                 Some(wanted) => within_log(admin, wanted)?,
                 None => {
-                    ask::print_error(&format!("No reset plan for group {group} found"));
+                    ask::print_error(&format!("No reset plan for group {group} found."));
                     Vec::new()
                 }
             }
@@ -344,7 +344,7 @@ fn within_log(
             };
             output::warn(&format!(
                 "New offset ({offset}) is {which} offset for topic partition {at}. Value will be set to \
-                 {now}"
+                 {now}."
             ));
             Ok((at, now))
         })
@@ -407,8 +407,8 @@ fn at_time(
         .collect()
 }
 
-/// What is committed; the end of the log where nothing is.
-fn current(
+/// What is committed, in the order in which Kafka's tool prints it; the end of the log where nothing is.
+pub(super) fn current(
     admin: &mut Admin,
     partitions: &[TopicPartition],
     committed: &Committed,
@@ -426,6 +426,7 @@ fn current(
             .iter()
             .filter_map(|at| of(at).map(|(offset, _)| (at.clone(), offset))),
     );
+    java_order(&mut out);
     Ok(out)
 }
 
@@ -448,6 +449,14 @@ pub(super) fn table(plan: &[(String, Vec<(TopicPartition, i64)>)]) -> Table {
         }
     }
     table
+}
+
+/// Prints what offsets are, or would be, reset to.
+pub(super) fn print_plan(plan: &[(String, Vec<(TopicPartition, i64)>)]) {
+    output::text("\n");
+    if !plan.is_empty() {
+        table(plan).print();
+    }
 }
 
 /// The sentence behind which a tool that is given neither `--dry-run` nor `--execute` changes nothing.

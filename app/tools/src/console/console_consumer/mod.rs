@@ -13,7 +13,7 @@ use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep};
 
 pub(crate) use options::command;
-use options::{formatter, place, properties};
+use options::{place, properties};
 
 use crate::common::jopt::Options;
 use crate::common::output;
@@ -23,13 +23,12 @@ use crate::console::client::consumer::ConsumerSettings;
 use crate::console::client::settings::duration;
 use crate::console::formatter::Formatter;
 use crate::console::options::deprecated_pair;
+use crate::console::print::{OUTPUT_CHUNK, timed_out, written};
 use crate::console::topics::{Chosen, check_name};
 use crate::console::{failure, log, runtime};
 
 /// Logger of what this tool reports.
 const LOGGER: &str = "org.apache.kafka.tools.consumer.ConsoleConsumer";
-/// Bytes of output that are collected before they are written.
-const OUTPUT_CHUNK: usize = 64 * 1024;
 /// Pause after an error that passes.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Longest wait of one poll where the tool waits for ever.
@@ -82,13 +81,7 @@ fn start(options: &Options) -> Result<ExitCode, Failure> {
     }
     let place = place(options)?;
     let properties = properties(options, place.is_some())?;
-    deprecated_pair(
-        options,
-        "property",
-        "formatter-property",
-        "Option --property is deprecated and will be removed in a future version. Use --formatter-property instead.",
-    )?;
-    let formatter = formatter(options)?;
+    let formatter = Formatter::of_options(options)?;
     match plan(options, properties, place, formatter) {
         Ok(plan) => consume(&plan, options.has("enable-systest-events")),
         Err(why) => {
@@ -266,16 +259,6 @@ async fn print(plan: &Plan, consumer: &OnceCell<Consumer>, count: &Cell<u64>) ->
     End::Done(Vec::new())
 }
 
-/// Writes what was collected. `false` if nobody reads it any more.
-fn written(out: &mut Vec<u8>) -> bool {
-    let result = output::try_bytes(out);
-    out.clear();
-    if result.is_err() {
-        output::error_line("Unable to write to standard out, closing consumer.");
-    }
-    result.is_ok()
-}
-
 /// Where the records come from.
 struct Source<'a> {
     plan: &'a Plan,
@@ -382,9 +365,4 @@ impl<'a> Source<'a> {
             }
         }
     }
-}
-
-/// The exception without a text that Kafka's tool makes where nothing arrives in time.
-fn timed_out() -> String {
-    "org.apache.kafka.common.errors.TimeoutException".to_owned()
 }

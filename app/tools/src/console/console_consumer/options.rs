@@ -3,11 +3,9 @@
 use clap::Command;
 use ottla_client::Properties;
 
-use crate::common::client::properties_file;
 use crate::common::jopt::{Options, flag, value};
 use crate::common::usage::Failure;
-use crate::console::formatter::{self, Formatter};
-use crate::console::options::{file_and_pairs, key_values, set};
+use crate::console::options::{file_and_pairs, one_group, set};
 
 /// The options.
 pub(crate) fn command() -> Command {
@@ -87,31 +85,12 @@ pub(super) fn properties(options: &Options, by_partition: bool) -> Result<Proper
     let pairs = ["consumer-property", "command-property"];
     let of_files = file_and_pairs(options, &files, &[])?;
     let of_pairs = file_and_pairs(options, &[], &pairs)?;
-    let mut groups: Vec<&str> = options
-        .value("group")?
-        .into_iter()
-        .chain(
-            [&of_pairs, &of_files]
-                .into_iter()
-                .filter_map(|properties| properties.get("group.id").map(String::as_str)),
-        )
-        .collect();
-    groups.dedup();
-    let one = groups.first().copied();
-    if groups.iter().any(|group| Some(*group) != one) {
-        let groups: Vec<_> = groups.iter().map(|group| format!("'{group}'")).collect();
-        return Err(Failure::Usage(format!(
-            "The group ids provided in different places (directly using '--group', via \
-             '--consumer-property', or via '--consumer.config') do not match. Detected group ids: {}",
-            groups.join(", ")
-        )));
-    }
-    if by_partition && one.is_some() {
+    let group = one_group(options, &of_pairs, &of_files, "--consumer.config")?;
+    if by_partition && group.is_some() {
         return Err(Failure::Usage(
             "Options group and partition cannot be specified together.".to_owned(),
         ));
     }
-    let group = one.map(str::to_owned);
     let mut properties = of_files;
     properties.extend(of_pairs);
     let random_group = group.is_none();
@@ -154,22 +133,4 @@ fn random_number() -> Result<u32, Failure> {
     let mut bytes = [0; 4];
     getrandom::fill(&mut bytes).map_err(|error| Failure::Failed(error.to_string()))?;
     Ok(u32::from_be_bytes(bytes) % 100_000)
-}
-
-/// The formatter.
-pub(super) fn formatter(options: &Options) -> Result<Formatter, Failure> {
-    let mut properties = match options.value("formatter-config")? {
-        Some(path) => properties_file(path)?,
-        None => Properties::new(),
-    };
-    for name in ["property", "formatter-property"] {
-        properties.extend(key_values(options.values(name)));
-    }
-    for name in ["key-deserializer", "value-deserializer"] {
-        if let Some(class) = options.value(name)? {
-            properties.insert(name.replace('-', "."), class.to_owned());
-        }
-    }
-    let class = options.value("formatter")?.unwrap_or(formatter::CLASS);
-    Formatter::new(class, &properties).map_err(Failure::Usage)
 }

@@ -130,7 +130,8 @@ fn start(options: &Options) -> Result<ExitCode, Failure> {
     measure(&plan)
 }
 
-fn one_of(options: &Options, names: [&str; 2]) -> Result<(), Failure> {
+/// Refuses a command line that does not have exactly one of two options.
+pub(super) fn one_of(options: &Options, names: [&str; 2]) -> Result<(), Failure> {
     if names.iter().filter(|name| options.has(name)).count() == 1 {
         return Ok(());
     }
@@ -333,7 +334,7 @@ async fn read(
 }
 
 /// Bytes of key and value.
-fn size(record: &ConsumerRecord) -> u64 {
+pub(super) fn size(record: &ConsumerRecord) -> u64 {
     let bytes = |part: &Option<bytes::Bytes>| part.as_ref().map_or(0, bytes::Bytes::len);
     u64::try_from(bytes(&record.key) + bytes(&record.value)).unwrap_or_default()
 }
@@ -360,12 +361,13 @@ fn report(plan: &Plan, joining: &Joining, from: (Instant, Read), to: (Instant, R
     output::flush();
 }
 
-fn megabytes(bytes: u64) -> f64 {
+/// Bytes in megabytes of 1024 times 1024.
+pub(super) fn megabytes(bytes: u64) -> f64 {
     float(bytes) / 1_048_576.0
 }
 
 /// An amount by the second, in whole milliseconds as Kafka's tool counts.
-fn per_second(amount: f64, time: Duration) -> f64 {
+pub(super) fn per_second(amount: f64, time: Duration) -> f64 {
     let millis = float(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
     if millis > 0.0 {
         amount / millis * 1000.0

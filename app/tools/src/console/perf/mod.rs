@@ -3,6 +3,7 @@
 pub(crate) mod consumer;
 pub(crate) mod e2e_latency;
 pub(crate) mod producer;
+pub(crate) mod share_consumer;
 mod stats;
 
 pub(crate) use stats::float;

@@ -2,6 +2,7 @@
 
 pub(crate) mod consumer;
 pub(crate) mod producer;
+pub(crate) mod share_consumer;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

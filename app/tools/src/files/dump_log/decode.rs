@@ -3,10 +3,11 @@
 use ottla_protocol::schemas;
 use ottla_records::RecordView;
 use ottla_records::control::{ControlType, EndTxnMarker, TxnResult};
+use ottla_schema::Message;
 use ottla_schema::kafka_json::{text, to_kafka_json};
-use ottla_schema::{Kind, Message};
 
 use super::remote;
+use crate::common::coordinator::{Members, Schemas, Unreadable, parsed};
 use crate::files::exception::Exception;
 
 /// Key and payload as they are shown.
@@ -64,16 +65,11 @@ pub(super) enum Parser {
         value: Decoder,
     },
     /// Records of a coordinator, by these schemas.
-    Coordinator(Vec<Message>),
+    Coordinator(Schemas),
     /// Records of the metadata log, by these schemas.
     ClusterMetadata(Vec<Message>),
     /// Records of `__remote_log_metadata`.
     RemoteLogMetadata,
-}
-
-fn parsed(texts: &[&str]) -> Vec<Message> {
-    let parse = |text| ottla_schema::parse(text).expect("the project's own schemas are right");
-    texts.iter().copied().flat_map(parse).collect()
 }
 
 impl Parser {
@@ -82,17 +78,17 @@ impl Parser {
 
     /// For `__consumer_offsets`.
     pub(super) fn offsets() -> Self {
-        Self::Coordinator(parsed(&[schemas::GROUP, schemas::COMMON]))
+        Self::Coordinator(Schemas::offsets())
     }
 
     /// For `__transaction_state`.
     pub(super) fn transactions() -> Self {
-        Self::Coordinator(parsed(&[schemas::TRANSACTION]))
+        Self::Coordinator(Schemas::transactions())
     }
 
     /// For `__share_group_state`.
     pub(super) fn share_state() -> Self {
-        Self::Coordinator(parsed(&[schemas::SHARE]))
+        Self::Coordinator(Schemas::share_state())
     }
 
     /// For the metadata log.
@@ -111,7 +107,7 @@ impl Parser {
                 record.key.map(|bytes| key.show(bytes)).transpose()?,
                 record.value.map(|bytes| value.show(bytes)).transpose()?,
             )),
-            Self::Coordinator(messages) => {
+            Self::Coordinator(schemas) => {
                 let key = record.key.ok_or_else(|| {
                     Exception::new(
                         "java.lang.RuntimeException",
@@ -121,7 +117,7 @@ impl Parser {
                         ),
                     )
                 })?;
-                Ok(match coordinator(messages, key, record.value) {
+                Ok(match coordinator(schemas, key, record.value) {
                     Ok((key, value)) => (Some(key), Some(value)),
                     Err(Unreadable::Type(kind)) => (
                         Some(format!(
@@ -129,8 +125,8 @@ impl Parser {
                         )),
                         None,
                     ),
-                    Err(Unreadable::Other(reason)) => (
-                        Some(format!("Error at offset {offset}, skipping. {reason}")),
+                    Err(other) => (
+                        Some(format!("Error at offset {offset}, skipping. {other}")),
                         None,
                     ),
                 })
@@ -152,91 +148,24 @@ impl Parser {
     }
 }
 
-/// Why a coordinator's record is not shown.
-enum Unreadable {
-    /// There is no such type.
-    Type(i16),
-    /// In Kafka's words.
-    Other(String),
-}
-
 /// Key and value of a coordinator's record.
 fn coordinator(
-    messages: &[Message],
+    schemas: &Schemas,
     key: &[u8],
     value: Option<&[u8]>,
 ) -> Result<(String, String), Unreadable> {
-    let (kind, key_bytes) = version(key, "key")?;
-    let find = |wanted| {
-        let mut found = messages.iter().filter(|message| message.kind == wanted);
-        found
-            .find(|message| message.key == Some(kind))
-            .ok_or(Unreadable::Type(kind))
-    };
-    let key = message(find(Kind::CoordinatorKey)?, 0, key_bytes, "key", messages)?;
-    let key = format!("{{\"type\":{},\"data\":{key}}}", text(&kind.to_string()));
-    let Some(value) = value else {
-        return Ok((key, "<DELETE>".to_owned()));
-    };
-    let schema = find(Kind::CoordinatorValue)?;
-    let (version, value_bytes) = version(value, "value")?;
-    let value = message(schema, version, value_bytes, "value", messages)?;
-    let version = text(&version.to_string());
-    Ok((key, format!("{{\"version\":{version},\"data\":{value}}}")))
-}
-
-fn version<'a>(bytes: &'a [u8], name: &str) -> Result<(i16, &'a [u8]), Unreadable> {
-    let Some((version, rest)) = bytes.split_first_chunk() else {
-        return Err(Unreadable::Other(format!(
-            "Could not read version from {name}'s buffer."
-        )));
-    };
-    Ok((i16::from_be_bytes(*version), rest))
-}
-
-fn message(
-    schema: &Message,
-    version: i16,
-    bytes: &[u8],
-    name: &str,
-    all: &[Message],
-) -> Result<String, Unreadable> {
-    let unreadable = |reason: String| {
-        Unreadable::Other(format!(
-            "Could not read record with version {version} from {name}'s buffer due to: {reason}."
-        ))
-    };
-    if !schema.versions.contains(version) {
-        return Err(unreadable(format!(
-            "Can't read version {version} of {}",
-            schema.name
-        )));
-    }
-    let (shown, _) = to_kafka_json(schema, version, bytes, &|_, _| None)
-        .map_err(|error| unreadable(error.to_string()))?;
     // What members of a classic group of consumers say is shown by the schemas of that protocol.
-    if schema.name != "GroupMetadataValue" || !shown.starts_with("{\"protocolType\":\"consumer\"") {
-        return Ok(shown);
-    }
-    let member = |field: &str, bytes: &[u8]| {
-        let name = match field {
-            "subscription" => "ConsumerProtocolSubscription",
-            "assignment" => "ConsumerProtocolAssignment",
-            _ => return None,
-        };
-        let schema = all.iter().find(|message| message.name == name)?;
-        let (version, bytes) = bytes.split_first_chunk()?;
-        let version = i16::from_be_bytes(*version);
-        if !schema.versions.contains(version) {
-            return None;
-        }
-        let shown = to_kafka_json(schema, version, bytes, &|_, _| None);
-        shown.ok().map(|(text, _)| text)
-    };
-    let shown = to_kafka_json(schema, version, bytes, &member);
-    shown
-        .map(|(text, _)| text)
-        .map_err(|error| unreadable(error.to_string()))
+    let record = schemas.read(key, value, Members::Shown)?;
+    let kind = text(&record.kind.to_string());
+    let key = format!("{{\"type\":{kind},\"data\":{}}}", record.key);
+    let value = record.value.map_or_else(
+        || "<DELETE>".to_owned(),
+        |(version, data)| {
+            let version = text(&version.to_string());
+            format!("{{\"version\":{version},\"data\":{data}}}")
+        },
+    );
+    Ok((key, value))
 }
 
 /// A record of the metadata log.
@@ -432,8 +361,7 @@ mod tests {
             Parser::transactions(),
             &[0, 0, 0, 1, b't'],
             &[0, 9],
-            "Error at offset 7, skipping. Could not read record with version 9 from value's buffer \
-             due to: Can't read version 9 of TransactionLogValue.",
+            "Error at offset 7, skipping. Found an unknown record version 9 for 0 type",
         );
         check(
             Parser::cluster_metadata(),

@@ -5,12 +5,13 @@ use ottla_protocol::ErrorCode;
 
 use crate::common::jopt::Options;
 use crate::common::table::{Table, Width, number, text};
-use crate::common::{format, java, output};
+use crate::common::{format, output};
 
 use super::super::ask::{self, Stop, TopicPartition, plain, runtime};
+use super::super::delete::{self, Outcome, in_java_order};
 use super::super::plan;
 use super::super::reset::{self, Numbers, Reset};
-use super::describe;
+use super::description;
 
 fn groups(admin: &mut Admin, options: &Options) -> Result<Vec<String>, Stop> {
     if options.has("all-groups") {
@@ -20,18 +21,10 @@ fn groups(admin: &mut Admin, options: &Options) -> Result<Vec<String>, Stop> {
     }
 }
 
-/// In the order of a Java map, each once.
-pub(in super::super) fn in_java_order(mut groups: Vec<String>) -> Vec<String> {
-    groups.sort_unstable();
-    groups.dedup();
-    java::hash_map_order(&mut groups, |group| java::string_hash(group));
-    groups
-}
-
 /// Runs `--delete`.
 pub(super) fn delete(admin: &mut Admin, options: &Options) -> Result<(), Stop> {
     let groups = in_java_order(groups(admin, options)?);
-    let outcomes: Vec<(String, Result<(), String>)> = groups
+    let outcomes: Vec<Outcome> = groups
         .into_iter()
         .map(|group| {
             let outcome = ask::delete_group(admin, "deleteConsumerGroups", &group)
@@ -39,38 +32,8 @@ pub(super) fn delete(admin: &mut Admin, options: &Options) -> Result<(), Stop> {
             (group, outcome)
         })
         .collect();
-    say_deleted(&outcomes, "consumer groups");
+    delete::say(&outcomes, "consumer groups", "");
     Ok(())
-}
-
-/// Says which groups were deleted and which were not.
-pub(in super::super) fn say_deleted(outcomes: &[(String, Result<(), String>)], what: &str) {
-    let deleted: Vec<String> = outcomes
-        .iter()
-        .filter(|(_, outcome)| outcome.is_ok())
-        .map(|(group, _)| format!("'{group}'"))
-        .collect();
-    if deleted.len() == outcomes.len() {
-        output::line(&format!(
-            "Deletion of requested {what} ({}) was successful.",
-            deleted.join(", ")
-        ));
-        return;
-    }
-    ask::print_error(&format!("Deletion of some {what} failed:"));
-    for (group, outcome) in outcomes {
-        if let Err(error) = outcome {
-            output::line(&format!(
-                "* Group '{group}' could not be deleted due to: {error}"
-            ));
-        }
-    }
-    if !deleted.is_empty() {
-        output::line(&format!(
-            "\nThese {what} were deleted successfully: {}",
-            deleted.join(", ")
-        ));
-    }
 }
 
 /// What became of the offsets of one partition, or of a topic that is not known.
@@ -79,9 +42,18 @@ type Fate = (String, Option<i32>, Option<ClientError>);
 /// Runs `--delete-offsets`.
 pub(super) fn delete_offsets(admin: &mut Admin, options: &Options, json: bool) -> Result<(), Stop> {
     let group = options.value("group")?.unwrap_or_default();
-    let mut partitions: Vec<TopicPartition> = Vec::new();
+    delete_offsets_of(admin, group, options.values("topic"), Vec::new(), json)
+}
+
+/// Deletes the offsets that a group has of partitions and of topics, given as `topic` or `topic:0,1`.
+pub(in super::super) fn delete_offsets_of(
+    admin: &mut Admin,
+    group: &str,
+    topics: &[String],
+    mut partitions: Vec<TopicPartition>,
+    json: bool,
+) -> Result<(), Stop> {
     let mut fates: Vec<Fate> = Vec::new();
-    let topics = options.values("topic");
     for arg in topics.iter().filter(|arg| arg.contains(':')) {
         partitions.extend(reset::listed(arg)?);
     }
@@ -209,7 +181,7 @@ pub(super) fn reset(
     let mut reset = Reset::new(options, numbers);
     let mut plan: Vec<(String, Vec<(TopicPartition, i64)>)> = Vec::new();
     for group in in_java_order(groups(admin, options)?) {
-        let state = match describe::group(admin, &group) {
+        let state = match description::group(admin, &group) {
             Ok(description) => description.state,
             Err(error) if error.code() == Some(ErrorCode::GroupIdNotFound) => "Dead".to_owned(),
             Err(error) => return Err(runtime(error)),
@@ -230,17 +202,9 @@ pub(super) fn reset(
     } else if json {
         format::json(&reset::table(&plan).json().into());
     } else {
-        print_plan(&plan);
+        reset::print_plan(&plan);
     }
     Ok(())
-}
-
-/// Prints what offsets are, or would be, reset to.
-pub(in super::super) fn print_plan(plan: &[(String, Vec<(TopicPartition, i64)>)]) {
-    output::text("\n");
-    if !plan.is_empty() {
-        reset::table(plan).print();
-    }
 }
 
 fn reset_one(

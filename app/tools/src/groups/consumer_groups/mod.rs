@@ -2,27 +2,32 @@
 
 mod change;
 mod describe;
+mod description;
 mod re2;
 
-pub(super) use change::{in_java_order, print_plan, say_deleted};
+pub(super) use change::delete_offsets_of;
 pub(super) use describe::assignment;
+pub(super) use description::{Member, group as described};
 
 use std::process::ExitCode;
 
 use clap::Command;
 use ottla_client::Admin;
 
-use crate::common::format::{self, Format};
 use crate::common::jopt::{Options, flag, optional_value, value};
 use crate::common::table::{Table, Width, text};
 use crate::common::usage::{self, Failure};
-use crate::common::{client, output};
+use crate::common::{client, format, output};
 
 use super::ask::{self, Listing, Stop};
+use super::options::{
+    as_failure, check_describe, check_execution, check_scope, known_names, known_states,
+    one_action, unavailable, wants_json,
+};
 use super::reset;
 
-const ABOUT: &str = "This tool helps to list all consumer groups, describe a consumer group, delete consumer \
-                     group info, or reset consumer group offsets.";
+const ABOUT: &str =
+    "This tool helps to list, describe, delete and manage the offsets of consumer groups.";
 
 /// Types of the groups that this tool is for.
 const TYPES: &[&str] = &["Consumer", "Classic"];
@@ -37,6 +42,9 @@ const STATES: &[&str] = &[
     "Assigning",
     "Reconciling",
 ];
+
+/// The options that name groups, in the order in which this tool of Kafka's names them.
+const SCOPES: [&str; 2] = ["group", "all-groups"];
 
 /// Protocol types of consumers, and of groups that only keep offsets.
 const PROTOCOLS: &[&str] = &["", "consumer"];
@@ -74,13 +82,6 @@ pub(crate) fn command() -> Command {
     reset::options(command)
 }
 
-/// Whether JSON is asked for.
-pub(super) fn wants_json(options: &Options) -> Result<bool, Failure> {
-    format::of(options.value(format::OUTPUT)?)
-        .map(|format| format == Format::Json)
-        .map_err(Failure::Usage)
-}
-
 /// Runs the tool.
 pub(crate) fn run(args: &[String]) -> ExitCode {
     usage::run(command(), ABOUT, args, work)
@@ -89,7 +90,14 @@ pub(crate) fn run(args: &[String]) -> ExitCode {
 fn work(options: &Options) -> Result<ExitCode, Failure> {
     check(options)?;
     let json = wants_json(options)?;
-    ask::end(act(options, json), "consumer group")
+    match act(options, json) {
+        // Standard error has the warning already, and needs no second sentence.
+        Err(Stop::Error(text)) if warns(options) => {
+            ask::print_failure("consumer group", &text);
+            Ok(ExitCode::SUCCESS)
+        }
+        other => ask::end(other, "consumer group"),
+    }
 }
 
 fn act(options: &Options, json: bool) -> Result<(), Stop> {
@@ -126,45 +134,21 @@ fn check(options: &Options) -> Result<(), Failure> {
     if !options.has("validate-regex") {
         options.required(&["bootstrap-server"])?;
     }
-    let usage = |text: String| Err(Failure::Usage(text));
-    let no_group = !options.has("group") && !options.has("all-groups");
-    if options.has("describe") {
-        if no_group {
-            return usage(
-                "Option [describe] takes one of these options: [group], [all-groups]".into(),
-            );
-        }
-        let views = ["members", "offsets", "state"];
-        if views.iter().filter(|view| options.has(view)).count() > 1 {
-            return usage(
-                "Option [describe] takes at most one of these options: [members], [offsets], [state]"
-                    .into(),
-            );
-        }
-        if options.value("state")?.is_some() {
-            return usage("Option [describe] does not take a value for [state]".into());
-        }
-    }
+    let usage = |text: &str| Err(Failure::Usage(text.to_owned()));
+    check_describe(options, SCOPES, &["members", "offsets", "state"])?;
     if options.has("delete") {
-        if no_group {
-            return usage(
-                "Option [delete] takes one of these options: [group], [all-groups]".into(),
-            );
-        }
+        check_scope(options, "delete", SCOPES)?;
         if options.has("topic") {
             return usage(
-                "The consumer does not support topic-specific offset deletion from a consumer group."
-                    .into(),
+                "The consumer does not support topic-specific offset deletion from a consumer group.",
             );
         }
     }
     if options.has("delete-offsets") && !(options.has("group") && options.has("topic")) {
-        return usage(
-            "Option [delete-offsets] takes the following options: [group], [topic]".into(),
-        );
+        return usage("Option [delete-offsets] takes the following options: [group], [topic]");
     }
     if options.has("reset-offsets") {
-        check_reset(options, no_group)?;
+        check_reset(options)?;
     }
     options.excluded("group", &["all-groups"])?;
     options.excluded("group", &["list"])?;
@@ -177,55 +161,29 @@ fn check(options: &Options) -> Result<(), Failure> {
         "delete-offsets",
         "validate-regex",
     ];
-    if actions.iter().filter(|action| options.has(action)).count() != 1 {
-        let names: Vec<String> = actions.iter().map(|name| format!("--{name}")).collect();
-        return usage(format!(
+    let names: Vec<String> = actions.iter().map(|name| format!("--{name}")).collect();
+    one_action(
+        options,
+        &actions,
+        &format!(
             "Command must include exactly one action: {}",
             names.join(", ")
-        ));
-    }
-    Ok(())
+        ),
+    )
 }
 
-/// Refuses options that are only there together with others.
-pub(super) fn unavailable(options: &Options, rules: &[(&str, &[&str])]) -> Result<(), Failure> {
-    let lost: Vec<&str> = rules
-        .iter()
-        .filter(|(name, with)| options.has(name) && !with.iter().any(|other| options.has(other)))
-        .map(|(name, _)| *name)
-        .collect();
-    if lost.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::Usage(format!(
-        "Option(s) [{}] are unavailable given other options on the command line",
-        lost.join(", ")
-    )))
+/// Whether a reset does not say if it is meant.
+fn warns(options: &Options) -> bool {
+    options.has("reset-offsets") && !options.has("dry-run") && !options.has("execute")
 }
 
-fn check_reset(options: &Options, no_group: bool) -> Result<(), Failure> {
-    if options.has("dry-run") && options.has("execute") {
-        return Err(Failure::Usage(
-            "Option [reset-offsets] only accepts one of [execute] and [dry-run]".into(),
-        ));
-    }
-    if !options.has("dry-run") && !options.has("execute") {
+fn check_reset(options: &Options) -> Result<(), Failure> {
+    check_execution(options)?;
+    if warns(options) {
         output::error_line(reset::DRY_RUN_WARNING);
     }
-    if no_group {
-        return Err(Failure::Usage(
-            "Option [reset-offsets] takes one of these options: [group], [all-groups]".into(),
-        ));
-    }
+    check_scope(options, "reset-offsets", SCOPES)?;
     reset::check_modes(options).map_err(as_failure)
-}
-
-/// What is wrong, before anything was asked.
-pub(super) fn as_failure(stop: Stop) -> Failure {
-    match stop {
-        Stop::Usage(text) => Failure::Usage(text),
-        Stop::Error(text) | Stop::Exit(text) => Failure::Failed(text),
-    }
 }
 
 fn validate(options: &Options) -> Result<(), Stop> {
@@ -255,38 +213,12 @@ fn listings(admin: &mut Admin, states: &[String], types: &[String]) -> Result<Ve
         .map_err(|text| Stop::Error(format!("java.util.concurrent.ExecutionException: {text}")))
 }
 
-/// A list of states or types with their proper names, or what Kafka's tool says of one that is not known.
-///
-/// Kafka differs: it prints the valid ones in an order that changes from run to run.
-pub(super) fn known_names(
-    given: Option<&str>,
-    known: &[&str],
-    sentence: impl Fn(&str, &str) -> String,
-) -> Result<Vec<String>, Stop> {
-    let Some(given) = given else {
-        return Ok(Vec::new());
-    };
-    given
-        .split(',')
-        .map(|name| {
-            let name = name.trim();
-            known
-                .iter()
-                .find(|known| known.eq_ignore_ascii_case(name))
-                .map(|known| (*known).to_owned())
-                .ok_or_else(|| Stop::Usage(sentence(given, &known.join(", "))))
-        })
-        .collect()
-}
-
 fn list(admin: &mut Admin, options: &Options, json: bool) -> Result<(), Stop> {
     let (with_type, with_state) = (options.has("type"), options.has("state"));
     let types = known_names(options.value("type")?, TYPES, |given, valid| {
         format!("Invalid types list '{given}'. Valid types are: {valid}")
     })?;
-    let states = known_names(options.value("state")?, STATES, |given, valid| {
-        format!("Invalid state list '{given}'. Valid states are: {valid}")
-    })?;
+    let states = known_states(options.value("state")?, STATES)?;
     let found = listings(admin, &states, &types)?;
     if !json && !with_type && !with_state {
         for listing in found {

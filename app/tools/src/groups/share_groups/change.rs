@@ -14,50 +14,43 @@ use crate::common::jopt::Options;
 use crate::common::table::{Table, Width, text};
 use crate::common::{format, output};
 
-use super::super::ask::{self, Stop, TopicPartition, plain, runtime};
-use super::super::consumer_groups::{in_java_order, print_plan, say_deleted};
+use super::super::ask::{self, Stop, TopicPartition, plain};
+use super::super::delete::{self, Outcome, in_java_order};
+use super::super::plan;
 use super::super::reset::{self, Numbers, Reset};
 use super::describe;
 
 /// Runs `--delete`.
 pub(super) fn delete(admin: &mut Admin, options: &Options) -> Result<(), Stop> {
-    let known = super::all_groups(admin)?;
+    let states: BTreeMap<String, String> = super::listings(admin, &[])?.into_iter().collect();
     let groups = if options.has("all-groups") {
-        known.clone()
+        states.keys().cloned().collect()
     } else {
         options.values("group").to_vec()
     };
-    // Kafka's tool names those first that are no share groups.
-    let (groups, others): (Vec<String>, Vec<String>) = in_java_order(groups)
-        .into_iter()
-        .partition(|group| known.contains(group));
-    let mut outcomes: Vec<(String, Result<(), String>)> = others
+    let outcomes: Vec<Outcome> = in_java_order(groups)
         .into_iter()
         .map(|group| {
-            let error = format!(
-                "java.lang.IllegalArgumentException: Group '{group}' is not a share group."
-            );
-            (group, Err(error))
+            let refusal = match states.get(&group) {
+                Some(state) => delete::refusal("Share", &group, state),
+                None => Some(
+                    ClientError::refused(
+                        ErrorCode::GroupIdNotFound.code(),
+                        Some(&format!("Group '{group}' is not a share group.")),
+                    )
+                    .to_java(),
+                ),
+            };
+            let outcome = match refusal {
+                Some(refusal) => Err(refusal),
+                None => ask::delete_group(admin, "deleteShareGroups", &group)
+                    .map_err(|error| error.to_java()),
+            };
+            (group, outcome)
         })
         .collect();
-    for group in groups {
-        let outcome = delete_one(admin, &group);
-        outcomes.push((group, outcome));
-    }
-    say_deleted(&outcomes, "share groups");
+    delete::say(&outcomes, "share groups", "");
     Ok(())
-}
-
-fn delete_one(admin: &mut Admin, group: &str) -> Result<(), String> {
-    let (_, found) = describe::group(admin, group).map_err(|error| error.to_java())?;
-    if found.group_state != "Empty" {
-        return Err(ClientError::refused(
-            ErrorCode::NonEmptyGroup.code(),
-            Some(&format!("Share group '{group}' is not EMPTY.")),
-        )
-        .to_java());
-    }
-    ask::delete_group(admin, "deleteShareGroups", group).map_err(|error| error.to_java())
 }
 
 /// Runs `--delete-offsets`.
@@ -118,7 +111,12 @@ pub(super) fn delete_offsets(admin: &mut Admin, options: &Options, json: bool) -
 }
 
 /// Runs `--reset-offsets`.
-pub(super) fn reset(admin: &mut Admin, options: &Options, json: bool) -> Result<(), Stop> {
+pub(super) fn reset(
+    admin: &mut Admin,
+    options: &Options,
+    numbers: Numbers,
+    json: bool,
+) -> Result<(), Stop> {
     let group = options.value("group")?.unwrap_or_default().to_owned();
     match describe::group(admin, &group) {
         Ok((_, found)) if !["Empty", "Dead"].contains(&found.group_state.as_str()) => {
@@ -126,29 +124,40 @@ pub(super) fn reset(admin: &mut Admin, options: &Options, json: bool) -> Result<
         }
         Ok(_) => {}
         Err(error) if error.code() == Some(ErrorCode::GroupIdNotFound) => {}
-        Err(error) => return Err(runtime(error)),
+        Err(error) => return Err(Stop::Exit(error.to_string())),
     }
-    let partitions: Vec<TopicPartition> = if options.has("all-topics") {
-        let starts = describe::starts(admin, &group).map_err(runtime)?;
-        starts.into_keys().collect()
-    } else {
+    let partitions: Vec<TopicPartition> = if options.has("topic") {
         reset::partitions(admin, options.values("topic"))?
+    } else {
+        let starts = describe::starts(admin, &group).map_err(plain)?;
+        starts.into_keys().collect()
     };
     reset::check_partitions(admin, &partitions)?;
-    let offsets = Reset::new(options, Numbers::default()).offsets(
-        admin,
-        &group,
-        Some(&group),
-        &partitions,
-    )?;
+    // Kafka differs: its tool ends with a NullPointerException where the group knows of a partition and has
+    // no offset of it yet; here that is the end of the log, as for a partition that it does not know.
+    let offsets = if options.has("to-current") {
+        let starts = describe::starts(admin, &group).map_err(plain)?;
+        let known = starts
+            .into_iter()
+            .filter_map(|(at, start)| Some((at, Some((start?.offset, -1)))))
+            .collect();
+        reset::current(admin, &partitions, &known)?
+    } else {
+        Reset::new(options, numbers).offsets(admin, &group, Some(&group), &partitions)?
+    };
     if options.has("execute") && !offsets.is_empty() {
         alter(admin, &group, &offsets).map_err(plain)?;
     }
-    let plan = vec![(group, offsets)];
-    if json {
+    let plan: Vec<_> = Some((group, offsets))
+        .into_iter()
+        .filter(|(_, offsets)| !offsets.is_empty())
+        .collect();
+    if options.has("export") {
+        output::line(&plan::write(&plan, false));
+    } else if json {
         format::json(&reset::table(&plan).json().into());
     } else {
-        print_plan(&plan);
+        reset::print_plan(&plan);
     }
     Ok(())
 }

@@ -50,7 +50,7 @@ pub(super) fn group(
 /// Where a share group begins to read a partition.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Start {
-    offset: i64,
+    pub(super) offset: i64,
     epoch: i32,
     lag: i64,
 }

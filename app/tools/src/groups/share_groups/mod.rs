@@ -9,12 +9,14 @@ use clap::Command;
 use ottla_client::Admin;
 
 use crate::common::jopt::{Options, flag, optional_value, value};
-use crate::common::table::{Table, Width, text};
 use crate::common::usage::{self, Failure};
-use crate::common::{client, format, output};
+use crate::common::{client, format};
 
 use super::ask::{self, Stop};
-use super::consumer_groups::{known_names, unavailable, wants_json};
+use super::options::{
+    as_failure, check_describe, check_execution_given, known_states, one_action, print_groups,
+    unavailable, wants_json,
+};
 use super::reset;
 
 /// States that such groups have.
@@ -45,9 +47,13 @@ pub(crate) fn command() -> Command {
         .arg(value("timeout", "ms", "Longest time of one call (5000)."))
         .arg(flag("to-earliest", "Reset to the earliest offset."))
         .arg(flag("to-latest", "Reset to the latest offset."))
+        .arg(flag("to-current", "Reset to the offset that the group has."))
+        .arg(value("to-offset", "offset", "Reset to this offset."))
         .arg(value("to-datetime", "datetime", "Reset to the offset at YYYY-MM-DDThh:mm:ss.sss."))
+        .arg(value("from-file", "file", "Reset to the offsets of a CSV file."))
         .arg(flag("dry-run", "Only show what would be reset."))
         .arg(flag("execute", "Reset."))
+        .arg(flag("export", "Print the result as CSV."))
         .arg(format::option())
 }
 
@@ -55,7 +61,7 @@ pub(crate) fn command() -> Command {
 pub(crate) fn run(args: &[String]) -> ExitCode {
     usage::run(
         command(),
-        "This tool helps to list, describe, reset and delete share groups.",
+        "This tool helps to list, describe, delete and manage the offsets of share groups.",
         args,
         work,
     )
@@ -69,6 +75,7 @@ fn work(options: &Options) -> Result<ExitCode, Failure> {
 
 fn act(options: &Options, json: bool) -> Result<(), Stop> {
     let mut admin = ask::admin(options)?;
+    let numbers = reset::Numbers::read(options)?;
     if options.has("list") {
         list(&mut admin, options, json)
     } else if options.has("describe") {
@@ -78,7 +85,7 @@ fn act(options: &Options, json: bool) -> Result<(), Stop> {
     } else if options.has("delete-offsets") {
         change::delete_offsets(&mut admin, options, json)
     } else {
-        change::reset(&mut admin, options, json)
+        change::reset(&mut admin, options, numbers, json)
     }
 }
 
@@ -95,27 +102,20 @@ fn check(options: &Options) -> Result<(), Failure> {
     )?;
     options.required(&["bootstrap-server"])?;
     let usage = |text: &str| Err(Failure::Usage(text.to_owned()));
-    let no_group = !options.has("group") && !options.has("all-groups");
-    if options.has("describe") {
-        if no_group {
-            return usage("Option [describe] takes one of these options: [all-groups], [group]");
-        }
-        let views = ["members", "offsets", "state"];
-        if views.iter().filter(|view| options.has(view)).count() > 1 {
-            return usage(
-                "Option [describe] takes at most one of these options: [members], [offsets], [state]",
-            );
-        }
-        if options.value("state")?.is_some() {
-            return usage("Option [describe] does not take a value for [state]");
-        }
-    }
+    check_describe(
+        options,
+        ["all-groups", "group"],
+        &["members", "offsets", "state"],
+    )?;
     if options.has("delete") {
-        if no_group {
-            return usage("Option [delete] takes the options [group] or [all-groups]");
+        if !options.has("group") && !options.has("all-groups") {
+            return usage("Option [delete] takes the options [group] or [all-groups].");
         }
-        if options.has("topic") {
-            return usage("Option [delete] does not take the option: [topic]");
+        if options.has("group") && options.has("all-groups") {
+            return usage("Option [delete] takes either [group] or [all-groups], not both.");
+        }
+        if options.has("topic") || options.has("all-topics") {
+            return usage("Option [delete] does not take the options [topic] or [all-topics].");
         }
     }
     if options.has("delete-offsets") && !(options.has("group") && options.has("topic")) {
@@ -133,37 +133,45 @@ fn check(options: &Options) -> Result<(), Failure> {
         "reset-offsets",
         "delete-offsets",
     ];
-    if actions.iter().filter(|action| options.has(action)).count() != 1 {
-        return usage(
-            "Command must include exactly one action: --list, --describe, --delete, --reset-offsets, \
-             --delete-offsets.",
-        );
-    }
-    Ok(())
+    one_action(
+        options,
+        &actions,
+        "Command must include exactly one action: --list, --describe, --delete, --reset-offsets, \
+         --delete-offsets.",
+    )
 }
 
 fn check_reset(options: &Options) -> Result<(), Failure> {
     let usage = |text: &str| Err(Failure::Usage(text.to_owned()));
-    if options.has("dry-run") && options.has("execute") {
-        return usage("Option [reset-offsets] only accepts one of [execute] and [dry-run]");
-    }
-    if !options.has("dry-run") && !options.has("execute") {
-        return usage("Option [reset-offsets] takes the option: [execute] or [dry-run]");
-    }
+    check_execution_given(options)?;
     if !options.has("group") {
         return usage("Option [reset-offsets] takes the option: [group]");
     }
-    if !options.has("topic") && !options.has("all-topics") {
-        return usage("Option [reset-offsets] takes one of these options: [all-topics], [topic]");
-    }
-    let modes = ["to-datetime", "to-earliest", "to-latest"];
-    if !modes.iter().any(|mode| options.has(mode)) {
+    let scopes = ["topic", "all-topics", "from-file"];
+    if !scopes.iter().any(|scope| options.has(scope)) {
         return usage(
-            "Option [reset-offsets] takes one of these options: [to-datetime], [to-earliest], \
-             [to-latest]",
+            "Option [reset-offsets] takes one of these options: [all-topics], [from-file], [topic]",
         );
     }
-    reset::check_modes(options).map_err(super::consumer_groups::as_failure)
+    for scope in scopes {
+        let others: Vec<&str> = scopes.into_iter().filter(|other| *other != scope).collect();
+        options.excluded(scope, &others)?;
+    }
+    let modes = [
+        "to-offset",
+        "to-earliest",
+        "to-latest",
+        "to-datetime",
+        "to-current",
+        "from-file",
+    ];
+    if !modes.iter().any(|mode| options.has(mode)) {
+        return usage(
+            "Option [reset-offsets] takes one of these options: [from-file], [to-current], \
+             [to-datetime], [to-earliest], [to-latest], [to-offset]",
+        );
+    }
+    reset::check_modes(options).map_err(as_failure)
 }
 
 /// The names of all share groups.
@@ -174,7 +182,11 @@ fn all_groups(admin: &mut Admin) -> Result<Vec<String>, Stop> {
 
 fn listings(admin: &mut Admin, states: &[String]) -> Result<Vec<(String, String)>, Stop> {
     let found = ask::list_groups(admin, states, &["Share".to_owned()], None)
-        .map_err(|text| Stop::Error(format!("java.util.concurrent.ExecutionException: {text}")))?;
+        // This tool tells the message of the exception without its name.
+        .map_err(|text| {
+            let message = text.split_once(": ").map(|(_, message)| message.to_owned());
+            Stop::Error(message.unwrap_or(text))
+        })?;
     Ok(found
         .into_iter()
         .map(|listing| (listing.group, listing.state))
@@ -182,27 +194,8 @@ fn listings(admin: &mut Admin, states: &[String]) -> Result<Vec<(String, String)
 }
 
 fn list(admin: &mut Admin, options: &Options, json: bool) -> Result<(), Stop> {
-    let states = known_names(options.value("state")?, STATES, |given, valid| {
-        format!("Invalid state list '{given}'. Valid states are: {valid}")
-    })?;
+    let states = known_states(options.value("state")?, STATES)?;
     let found = listings(admin, &states)?;
-    if !json && !options.has("state") {
-        for (group, _) in found {
-            output::line(&group);
-        }
-        return Ok(());
-    }
-    let mut table = Table::new(vec![
-        text("GROUP", Width::AtLeast(15), "group"),
-        text("STATE", Width::Free, "state"),
-    ]);
-    for (group, state) in found {
-        table.row(vec![group, state]);
-    }
-    if json {
-        format::json(&table.json().into());
-    } else {
-        table.print();
-    }
+    print_groups(found, options.has("state"), json);
     Ok(())
 }
