@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use crate::generators::{Generators, Maker};
 use crate::host::Placement;
 use crate::servers::{Program, Side};
 use crate::workloads::{Effort, WORKLOADS, Workload};
 
 /// What the program can do.
 pub(crate) const USAGE: &str = "\
-usage: ottla-bench [WORKLOAD...] [OPTION...]     every workload if none is named
+usage: ottla-bench [WORKLOAD...] [OPTION...]     every workload if none is named; `librdkafka` and
+                                                 `java-perf` are those of a client
        ottla-bench list                          the workloads
        ottla-bench smoke [OPTION...]             every kind of workload for a moment, Ottla alone
        ottla-bench report RUNS.jsonl...          table and page of runs made before
@@ -21,6 +23,8 @@ usage: ottla-bench [WORKLOAD...] [OPTION...]     every workload if none is named
   --only SIDE        `ottla` or `other`: no comparison
   --ottla FILE       the ottla binary (target/release/ottla)
   --jars DIR         the jars of Apache Kafka (or in OTTLA_BENCH_JARS)
+  --python FILE      a Python that has confluent-kafka, for the workloads of librdkafka
+  --tools DIR        the jars of Apache Kafka's tools, for the workloads of java-perf
   --tuned            Apache Kafka with fewer threads and a 2-GiB heap
   --free             do not pin server and load generator to a core each
   --seconds S        length of a measured window (5)
@@ -54,6 +58,10 @@ pub(crate) struct Plan {
     pub(crate) pairs: usize,
     /// Cores.
     pub(crate) placement: Placement,
+    /// Clients that are not our own.
+    pub(crate) generators: Generators,
+    /// Workloads that were not asked for by name and cannot be run here, and why.
+    pub(crate) left_out: Vec<(&'static str, &'static str)>,
     /// How long.
     pub(crate) effort: Effort,
     /// Runs of a workload until it is not disturbed.
@@ -72,6 +80,8 @@ struct Raw {
     only: Option<String>,
     ottla: Option<PathBuf>,
     jars: Option<PathBuf>,
+    python: Option<PathBuf>,
+    tools: Option<PathBuf>,
     tuned: bool,
     free: bool,
     seconds: Option<f64>,
@@ -97,6 +107,8 @@ fn read(arguments: impl Iterator<Item = String>) -> Result<Raw> {
             "--only" => raw.only = Some(value()?),
             "--ottla" => raw.ottla = Some(value()?.into()),
             "--jars" => raw.jars = Some(value()?.into()),
+            "--python" => raw.python = Some(value()?.into()),
+            "--tools" => raw.tools = Some(value()?.into()),
             "--tuned" => raw.tuned = true,
             "--free" => raw.free = true,
             "--seconds" => raw.seconds = Some(value()?.parse().context("--seconds")?),
@@ -136,14 +148,11 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Command> 
     }
     let smoke = raw.words.first().is_some_and(|word| word == "smoke");
     let names = raw.words.iter().skip(usize::from(smoke));
-    let mut workloads: Vec<&'static Workload> = Vec::new();
-    for name in names {
-        let found = Workload::by_id(name);
-        workloads.push(found.with_context(|| format!("no such workload: {name}"))?);
-    }
-    if workloads.is_empty() {
-        workloads = WORKLOADS.iter().collect();
-    }
+    let generators = Generators {
+        python: raw.python.clone(),
+        tools: raw.tools.clone(),
+    };
+    let (workloads, left_out) = choose(names, smoke, &generators)?;
     let mut effort = if smoke { Effort::SMOKE } else { Effort::FULL };
     if let Some(seconds) = raw.seconds {
         effort.window = Duration::try_from_secs_f64(seconds).context("--seconds")?;
@@ -163,11 +172,55 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Command> 
         } else {
             Placement::Pinned
         },
+        generators,
+        left_out,
         effort,
         attempts: raw.attempts.unwrap_or(if smoke { 1 } else { 3 }).max(1),
         work: raw.work.unwrap_or_else(|| out.join("work")),
         out,
     })))
+}
+
+/// Why a workload is left out, beside it.
+type LeftOut = Vec<(&'static str, &'static str)>;
+
+/// The workloads of these names, or all that can be run here.
+fn choose<'a>(
+    names: impl Iterator<Item = &'a String>,
+    smoke: bool,
+    generators: &Generators,
+) -> Result<(Vec<&'static Workload>, LeftOut)> {
+    let mut workloads: Vec<&'static Workload> = Vec::new();
+    for name in names {
+        let maker = match name.as_str() {
+            "librdkafka" => Some(Maker::Librdkafka),
+            "java-perf" => Some(Maker::Java),
+            _ => None,
+        };
+        if maker.is_some() {
+            workloads.extend(WORKLOADS.iter().filter(|w| w.maker() == maker));
+            continue;
+        }
+        let found = Workload::by_id(name);
+        workloads.push(found.with_context(|| format!("no such workload: {name}"))?);
+    }
+    if !workloads.is_empty() {
+        return Ok((workloads, Vec::new()));
+    }
+    let mut left_out = Vec::new();
+    for workload in &WORKLOADS {
+        let why = match workload.maker() {
+            // It shows that our own tool works; clients of others take seconds to start.
+            Some(_) if smoke => Some("not part of a smoke run"),
+            Some(maker) => generators.missing(maker),
+            None => None,
+        };
+        match why {
+            Some(why) => left_out.push((workload.id, why)),
+            None => workloads.push(workload),
+        }
+    }
+    Ok((workloads, left_out))
 }
 
 fn sides(raw: &Raw, smoke: bool) -> Result<Vec<Side>> {
@@ -226,9 +279,20 @@ mod tests {
             panic!("not a run")
         };
         assert_eq!(
-            (smoke.workloads.len(), smoke.sides.len()),
-            (WORKLOADS.len(), 1)
+            smoke.workloads.len() + smoke.left_out.len(),
+            WORKLOADS.len()
         );
+        assert_eq!(smoke.sides.len(), 1);
+        assert!(smoke.workloads.iter().all(|w| w.maker().is_none()));
+        let Ok(Command::Run(clients)) = plan("java-perf librdkafka p-1k --tools /t --jars /j")
+        else {
+            panic!("not a run")
+        };
+        let of = |maker| {
+            let all = clients.workloads.iter();
+            all.filter(|w| w.maker() == Some(maker)).count()
+        };
+        assert!(of(Maker::Java) > 4 && of(Maker::Librdkafka) > 4);
         assert!(plan("p-huge").is_err());
         assert!(plan("--pairs").is_err());
         assert!(plan("--fast").is_err());

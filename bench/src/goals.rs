@@ -1,4 +1,4 @@
-//! What Ottla wants to reach: one row per figure that is published.
+//! What Ottla wants to reach: one row per figure that is published, a few of them without a goal.
 //!
 //! The column of Apache Kafka is what version 4.4.0 gave on two cores of the machine that the goals were set on, warm and
 //! pinned; it is context. A ratio counts only between two runs of one pair.
@@ -23,12 +23,12 @@ pub(crate) struct Goal {
     pub(crate) what: &'static str,
     /// Which way is better.
     pub(crate) better: Better,
-    /// Apache Kafka when the goals were set.
+    /// Apache Kafka when the goals were set; empty if there is no goal.
     pub(crate) kafka_then: &'static str,
-    /// Largest (or smallest) figure that meets the goal.
-    pub(crate) goal: f64,
+    /// Largest (or smallest) figure that meets the goal; `None` for one that is only shown.
+    pub(crate) goal: Option<f64>,
     /// Smallest ratio to Apache Kafka that meets the goal.
-    pub(crate) ratio: f64,
+    pub(crate) ratio: Option<f64>,
 }
 
 const fn less(
@@ -45,8 +45,8 @@ const fn less(
         what,
         better: Better::Less,
         kafka_then,
-        goal,
-        ratio,
+        goal: Some(goal),
+        ratio: Some(ratio),
     }
 }
 
@@ -64,14 +64,48 @@ const fn more(
         what,
         better: Better::More,
         kafka_then,
-        goal,
-        ratio,
+        goal: Some(goal),
+        ratio: Some(ratio),
     }
+}
+
+/// A figure that is published without a goal.
+const fn shown(
+    workload: &'static str,
+    metric: &'static str,
+    what: &'static str,
+    better: Better,
+) -> Goal {
+    Goal {
+        workload,
+        metric,
+        what,
+        better,
+        kafka_then: "",
+        goal: None,
+        ratio: None,
+    }
+}
+
+/// What a client that produces or consumes reaches, which is mostly what the client can.
+const fn rate(workload: &'static str) -> Goal {
+    shown(workload, "records_per_s", RATE, Better::More)
+}
+
+/// What its records cost the broker.
+const fn cost(workload: &'static str) -> Goal {
+    shown(workload, PER_RECORD, RECORD, Better::Less)
+}
+
+/// A latency as a client sees it.
+const fn seen(workload: &'static str, metric: &'static str, what: &'static str) -> Goal {
+    shown(workload, metric, what, Better::Less)
 }
 
 const PER_RECORD: &str = "cpu_us_per_record";
 const PER_REQUEST: &str = "cpu_us_per_request";
 const PER_GB: &str = "cpu_s_per_gb";
+const RATE: &str = "records a second";
 const RECORD: &str = "CPU a record, us";
 const REQUEST: &str = "CPU a request, us";
 const GB: &str = "CPU a GB, s";
@@ -225,6 +259,47 @@ pub(crate) const GOALS: &[Goal] = &[
         0.05,
         40.0,
     ),
+    shown("p-1m-1k", PER_GB, GB, Better::Less),
+    shown("p-keys", PER_REQUEST, REQUEST, Better::Less),
+    shown("p-keys", "p99_us", P99, Better::Less),
+    shown(
+        "fsync-100",
+        "requests_per_s",
+        "requests a second",
+        Better::More,
+    ),
+    shown("fsync-100", "p99_us", P99, Better::Less),
+    cost("rdkafka-p-10"),
+    rate("rdkafka-p-10"),
+    less("rdkafka-p-100", PER_RECORD, RECORD, "0.25", 0.10, 2.5),
+    rate("rdkafka-p-100"),
+    less("rdkafka-p-1k", PER_RECORD, RECORD, "1.76", 0.7, 2.5),
+    rate("rdkafka-p-1k"),
+    cost("rdkafka-p-10k"),
+    rate("rdkafka-p-10k"),
+    less("rdkafka-c-100", PER_RECORD, RECORD, "0.094", 0.03, 3.0),
+    rate("rdkafka-c-100"),
+    less("rdkafka-c-1k", PER_RECORD, RECORD, "0.38", 0.28, 1.4),
+    rate("rdkafka-c-1k"),
+    seen("rdkafka-lat-1k", "p50_us", P50),
+    seen("rdkafka-lat-1k", "p99_us", P99),
+    cost("rdkafka-lat-1k"),
+    cost("java-p-10"),
+    rate("java-p-10"),
+    cost("java-p-100"),
+    rate("java-p-100"),
+    cost("java-p-1k"),
+    rate("java-p-1k"),
+    seen("java-p-1k", "p99_us", P99),
+    cost("java-p-10k"),
+    rate("java-p-10k"),
+    cost("java-c-100"),
+    rate("java-c-100"),
+    cost("java-c-1k"),
+    rate("java-c-1k"),
+    seen("java-e2e", "avg_us", "mean, us"),
+    seen("java-e2e", "p99_us", P99),
+    cost("java-e2e"),
 ];
 
 #[cfg(test)]

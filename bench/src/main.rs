@@ -5,6 +5,7 @@
 //! | what is measured, by name | [`workloads`] |
 //! | what is to be reached | [`goals`] |
 //! | connections, paces, latencies | [`load`] |
+//! | clients of others as load generators | [`generators`] |
 //! | requests as bytes | [`wire`] |
 //! | servers: Ottla, Apache Kafka | [`servers`] |
 //! | CPU, memory, cores | [`host`] |
@@ -17,6 +18,7 @@
 )]
 
 mod args;
+mod generators;
 mod goals;
 mod host;
 mod load;
@@ -56,6 +58,9 @@ fn work() -> Result<ExitCode> {
         }
         Command::Report(files, out) => write_report(result::read_runs(&files)?, &out)?,
         Command::Run(plan) => {
+            for (workload, why) in &plan.left_out {
+                println!("left out: {workload}: {why}");
+            }
             let (lines, runs) = run::run(&plan)?;
             let failed = runs.iter().filter(|run| run.error.is_some()).count();
             write_report(runs, &plan.out)?;

@@ -104,6 +104,7 @@ impl Runner<'_> {
                 side,
                 home: &home,
                 placement: plan.placement,
+                generators: &plan.generators,
                 effort: plan.effort,
             };
             let result = workload.run_alone(&stage);
@@ -154,6 +155,7 @@ impl Runner<'_> {
                 pid: running.pid(),
                 is_native: side.is_native(),
                 durability,
+                generators: &plan.generators,
                 effort: plan.effort,
             };
             let result = self.undisturbed(workload, &target);

@@ -34,7 +34,7 @@ fn cluster(dir: &Path) -> Cluster {
     Cluster::single(dir, free_ports()).with("log.retention.ms", "-1")
 }
 
-fn no_differences(who: &str, found: &[String]) {
+pub(crate) fn no_differences(who: &str, found: &[String]) {
     assert!(
         found.is_empty(),
         "{who}: {} differences\n{}",
@@ -84,11 +84,11 @@ fn directory_that_apache_kafka_was_killed_on_is_served() -> Result<()> {
     ottla_takes_over("kafka-4.4.0-killed.tar.gz", End::ApacheKafkaKilled)
 }
 
-/// Fills a node of Ottla as the fixtures are made; what a client saw is in the file returned.
-fn fill(node: &Ottla) -> Result<PathBuf> {
+/// Fills a node as the fixtures are made; what a client saw is in the file returned.
+pub(crate) fn fill(node: &Ottla, features: &[&str]) -> Result<PathBuf> {
     let file = node.dir().join("expected.tsv");
     let mut command = Jars::fetch()?.source(&java_source("Fixture.java"));
-    command.arg(node.bootstrap()).arg(&file).args(FEATURES);
+    command.arg(node.bootstrap()).arg(&file).args(features);
     let output = command.output()?;
     if !output.status.success() {
         bail!("Fixture.java: {}", String::from_utf8_lossy(&output.stderr));
@@ -117,7 +117,7 @@ fn apache_kafka_takes_over(end: End) -> Result<()> {
     let dir = tempfile::tempdir()?;
     let mut node = Ottla::of(cluster(dir.path()));
     node.start()?;
-    let expected = Expected::read(&fill(&node)?)?;
+    let expected = Expected::read(&fill(&node, FEATURES)?)?;
     no_differences(
         "before the end",
         &expected.differences(&node.bootstrap(), End::Clean)?,

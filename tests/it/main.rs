@@ -5,4 +5,5 @@ mod crash;
 mod files;
 mod handover;
 mod readme;
+mod returned;
 mod rewritten;

@@ -40,8 +40,30 @@ const RUNS: &[Run] = &[
         partitions: "",
     },
     Run {
+        extensions: &["log"],
+        options: &[
+            "--print-data-log",
+            "--skip-record-metadata",
+            "--key-decoder-class",
+            "org.apache.kafka.tools.api.StringDecoder",
+            "--value-decoder-class",
+            "org.apache.kafka.tools.api.StringDecoder",
+        ],
+        partitions: "",
+    },
+    Run {
         extensions: &["index", "timeindex", "snapshot", "txnindex"],
         options: &[],
+        partitions: "",
+    },
+    Run {
+        extensions: &["index"],
+        options: &["--index-sanity-check"],
+        partitions: "",
+    },
+    Run {
+        extensions: &["index", "timeindex"],
+        options: &["--verify-index-only"],
         partitions: "",
     },
     Run {
@@ -58,6 +80,16 @@ const RUNS: &[Run] = &[
         extensions: &["log"],
         options: &["--transaction-log-decoder"],
         partitions: "__transaction_state-",
+    },
+    Run {
+        extensions: &["log"],
+        options: &["--share-group-state-decoder"],
+        partitions: "__share_group_state-",
+    },
+    Run {
+        extensions: &["log"],
+        options: &["--remote-log-metadata-decoder"],
+        partitions: "__remote_log_metadata-",
     },
 ];
 

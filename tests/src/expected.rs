@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::client::{Client, Header, Isolation, Record};
+use crate::client::{Client, Committed, Header, Isolation, Record};
 
 /// Topic and partition.
 type Place = (String, i32);
@@ -18,7 +18,9 @@ pub struct Expected {
     committed: BTreeMap<Place, Vec<Record>>,
     all: BTreeMap<Place, Vec<Record>>,
     configs: Vec<(String, String, String)>,
-    groups: Vec<(String, String, i32, i64)>,
+    /// Place, time, and the offset that ListOffsets gave for it.
+    times: Vec<(Place, i64, i64)>,
+    groups: Vec<(String, Place, Committed)>,
 }
 
 /// How a node ended before it shows what it has.
@@ -89,10 +91,17 @@ impl Expected {
                 self.configs
                     .push((topic.to_owned(), name.to_owned(), value.to_owned()));
             }
-            ["group", group, topic, partition, offset, _metadata] => {
-                let (group, topic) = (group.to_owned(), topic.to_owned());
-                self.groups
-                    .push((group, topic, partition.parse()?, offset.parse()?));
+            ["time", topic, partition, time, offset] => {
+                let place = (topic.to_owned(), partition.parse()?);
+                self.times.push((place, time.parse()?, offset.parse()?));
+            }
+            ["group", group, topic, partition, offset, metadata] => {
+                let committed = Committed {
+                    offset: offset.parse()?,
+                    metadata: metadata.to_owned(),
+                };
+                let place = (topic.to_owned(), partition.parse()?);
+                self.groups.push((group.to_owned(), place, committed));
             }
             _ => bail!("not a line of this file"),
         }
@@ -146,11 +155,20 @@ impl Expected {
                 got.map(|got| differs(&got.as_deref(), &Some(value))),
             );
         }
-        for (group, topic, partition, offset) in &self.groups {
-            let got = client.patiently(|client| client.committed(group, topic, *partition));
+        for ((topic, partition), time, offset) in &self.times {
+            let got = client.offset(topic, *partition, *time);
+            // As with the log start.
+            let went_back = |got: i64| end == End::ApacheKafkaKilled && got < *offset;
+            note(
+                format!("{topic}-{partition} at time {time}"),
+                got.map(|got| differs(&got, offset).filter(|_| !went_back(got))),
+            );
+        }
+        for (group, (topic, partition), committed) in &self.groups {
+            let got = client.patiently(|client| client.committed_entry(group, topic, *partition));
             note(
                 format!("{group} {topic}-{partition}"),
-                got.map(|got| differs(&got, offset)),
+                got.map(|got| differs(&got, committed)),
             );
         }
         Ok(found)

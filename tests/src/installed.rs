@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use ottla_oracle::{Jars, cache_dir};
+use ottla_oracle::{Jars, cache_dir, python_environment};
 
 use crate::foreign::{Foreign, Kind};
 
@@ -51,32 +51,8 @@ fn scenarios() -> PathBuf {
 pub fn python(script: &str) -> Result<Foreign> {
     let _alone = alone();
     let dir = scenarios().join("python");
-    let requirements = fs::read_to_string(dir.join("requirements.txt"))?;
-    let environment = cache_dir().join("python");
-    let mark = environment.join("installed.txt");
-    let program = environment.join("bin/python");
-    if !fs::read_to_string(&mark).is_ok_and(|installed| installed == requirements) {
-        if environment.exists() {
-            fs::remove_dir_all(&environment)?;
-        }
-        run(Command::new("python3")
-            .args(["-m", "venv"])
-            .arg(&environment))
-        .context("python3 with its venv module is needed (apt-get install python3-venv)")?;
-        run(Command::new(&program)
-            .args([
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--disable-pip-version-check",
-                "-r",
-            ])
-            .arg(dir.join("requirements.txt")))
-        .context("the packages of tests/clients/python/requirements.txt cannot be installed")?;
-        fs::write(&mark, requirements)?;
-    }
-    let mut command = Command::new(program);
+    let python = python_environment("python", &dir.join("requirements.txt"))?;
+    let mut command = Command::new(python);
     command
         .arg(dir.join(script))
         .env("PYTHONDONTWRITEBYTECODE", "1");

@@ -10,6 +10,7 @@ pub mod dump;
 mod expected;
 mod foreign;
 mod health;
+pub mod inspect;
 mod installed;
 mod matrix;
 mod ottla;

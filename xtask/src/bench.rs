@@ -1,10 +1,11 @@
 //! `cargo xtask bench`: builds what is measured and what measures it, and hands over to `ottla-bench`.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
-use ottla_oracle::Jars;
+use ottla_oracle::{Jars, python_environment};
 
 use crate::kernels::{self, Outcome};
 
@@ -26,6 +27,22 @@ pub(crate) fn build(root: &Path, what: &[&str]) -> Result<PathBuf> {
         bail!("the build failed");
     }
     Ok(target(root).join("release"))
+}
+
+/// Where the clients are that are not our own, as options of `ottla-bench`; what cannot be had is told, and left out.
+fn foreign_clients(root: &Path) -> Vec<OsString> {
+    let mut options = Vec::new();
+    let mut add = |option: &str, found: Result<PathBuf>| match found {
+        Ok(path) => options.extend([option.into(), path.into()]),
+        Err(why) => println!("without {option}: {why:#}"),
+    };
+    let requirements = root.join("bench/clients/requirements.txt");
+    add(
+        "--python",
+        python_environment("bench-python", &requirements),
+    );
+    add("--tools", Jars::fetch().map(|jars| jars.tools));
+    options
 }
 
 /// Where cargo puts what it builds.
@@ -65,6 +82,16 @@ pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<()> {
     let no_kafka = says("--against", &|what| what != "kafka");
     if !only_ours && !no_kafka && !alone.iter().any(|word| has(word)) {
         command.arg("--jars").arg(Jars::fetch()?.server);
+    }
+    let names_one = arguments
+        .iter()
+        .any(|word| word.contains("rdkafka") || word.starts_with("java-"));
+    // A smoke run has none of them unless they are named.
+    let measures = !["list", "report", "help", "--help", "-h"]
+        .iter()
+        .any(|word| has(word));
+    if measures && (names_one || !has("smoke")) {
+        command.args(foreign_clients(root));
     }
     let status = command.status().context("ottla-bench")?;
     if !status.success() {

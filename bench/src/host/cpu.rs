@@ -29,7 +29,7 @@ pub(crate) struct Spent {
     pub(crate) seconds: f64,
     /// Seconds of CPU of all threads of the server.
     pub(crate) server_s: f64,
-    /// Seconds of CPU of this process.
+    /// Seconds of CPU of this process, and of clients that it started and that have ended.
     pub(crate) client_s: f64,
     /// Cores kept busy by kernel threads, such as writeback; charged to neither side.
     pub(crate) kernel_cores: f64,
@@ -51,7 +51,7 @@ impl Snapshot {
             server_pid,
             server_ns: process_ns(server_pid)
                 .with_context(|| format!("the server is gone: pid={server_pid}"))?,
-            client_ns: process_ns(std::process::id())?,
+            client_ns: process_ns(std::process::id())? + ended_children_ns()?,
             kernel_ns: kernel_threads_ns()?,
             busy_ns,
             steal_ns,
@@ -98,6 +98,20 @@ fn process_ns(pid: u32) -> Result<u64> {
     Ok(sum)
 }
 
+/// Time on a core of processes that this one started and waited for, in ns with the resolution of a tick.
+fn ended_children_ns() -> Result<u64> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    let behind = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    // The 16th and 17th field; two of them stand before the parenthesis.
+    let ticks = behind.split_ascii_whitespace().skip(13).take(2);
+    let ticks: u64 = ticks.filter_map(|n| n.parse::<u64>().ok()).sum();
+    Ok(ticks * tick_ns())
+}
+
+fn tick_ns() -> u64 {
+    1_000_000_000 / rustix::param::clock_ticks_per_second().max(1)
+}
+
 /// Time on a core of all kernel threads, in ns.
 fn kernel_threads_ns() -> Result<u64> {
     let mut sum = 0;
@@ -129,7 +143,7 @@ fn machine_ns() -> Result<(u64, u64)> {
         .skip(1)
         .filter_map(|n| n.parse().ok())
         .collect();
-    let tick_ns = 1_000_000_000 / rustix::param::clock_ticks_per_second().max(1);
+    let tick_ns = tick_ns();
     let at = |i: usize| ticks.get(i).copied().unwrap_or(0);
     // user, nice, system, (idle, iowait,) irq, softirq, steal
     let busy = at(0) + at(1) + at(2) + at(5) + at(6);

@@ -49,18 +49,18 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// Whether Ottla's figure is good enough; `None` without one.
+    /// Whether Ottla's figure is good enough; `None` without one or without a goal.
     pub(crate) fn meets_goal(&self) -> Option<bool> {
-        let ours = self.ours?.median;
+        let (ours, goal) = (self.ours?.median, self.goal.goal?);
         Some(match self.goal.better {
-            Better::Less => ours <= self.goal.goal,
-            Better::More => ours >= self.goal.goal,
+            Better::Less => ours <= goal,
+            Better::More => ours >= goal,
         })
     }
 
     /// Whether the ratio is good enough; `None` without one.
     pub(crate) fn meets_ratio(&self) -> Option<bool> {
-        Some(self.ratio?.median >= self.goal.ratio)
+        Some(self.ratio?.median >= self.goal.ratio?)
     }
 }
 

@@ -105,16 +105,17 @@ fn markdown_row(row: &Row) -> String {
         String::new()
     };
     format!(
-        "| {} | {} | {} | {} {} | {} | {} | {} | >= {} | {} | {} |",
+        "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
         goal.workload,
         goal.what,
         ours,
-        sign,
-        figure(goal.goal),
+        goal.goal
+            .map_or_else(String::new, |goal| format!("{sign} {}", figure(goal))),
         verdict(row.meets_goal()),
         range(row.other),
         range(row.ratio),
-        goal.ratio,
+        goal.ratio
+            .map_or_else(String::new, |ratio| format!(">= {ratio}")),
         verdict(row.meets_ratio()),
         disturbed,
     )

@@ -157,6 +157,36 @@ pub(crate) fn ready_partitions(client: &mut Client, topics: &[Topic]) -> Result<
     Ok(partitions.filter(|p| p.error_code == 0).count())
 }
 
+/// The end of partition 0 of a topic.
+///
+/// # Errors
+/// If the server does not tell.
+pub(crate) fn end_offset(address: SocketAddr, topic: &Topic) -> Result<i64> {
+    let mut client = Client::connect(address)?;
+    let request = ListOffsetsRequest {
+        replica_id: -1,
+        topics: vec![ListOffsetsTopic {
+            name: topic.name.clone(),
+            partitions: vec![ListOffsetsPartition {
+                timestamp: LATEST,
+                ..ListOffsetsPartition::default()
+            }],
+        }],
+        ..ListOffsetsRequest::default()
+    };
+    let response = call!(client, ListOffsets, request, ListOffsetsResponse);
+    let mut partitions = response.topics.iter().flat_map(|t| &t.partitions);
+    let partition = partitions.next().context("ListOffsets answered nothing")?;
+    if partition.error_code != 0 {
+        bail!(
+            "ListOffsets {}: {}",
+            topic.name,
+            error_name(partition.error_code)
+        );
+    }
+    Ok(partition.offset)
+}
+
 /// Deletes a topic.
 ///
 /// # Errors

@@ -52,6 +52,7 @@ impl<'a> Stage<'a> {
             pid: server.pid(),
             is_native: self.side.is_native(),
             durability: Durability::PageCache,
+            generators: self.generators,
             effort: self.effort,
         }
     }

@@ -7,6 +7,7 @@ use anyhow::Result;
 use hdrhistogram::Histogram;
 
 use super::Target;
+use crate::generators::Said;
 use crate::host::{Snapshot, Spent, descriptors, resident_mib};
 use crate::load::{Engine, Outcome, Pace, Traffic, Until};
 
@@ -60,6 +61,23 @@ impl Metrics {
             self.set("cpu_s_per_gb", spent.server_s / gigabytes);
         }
         self.add_latency(&outcome.latency);
+        self.add_spent(spent);
+    }
+
+    /// Adds what a foreign client said of its run, and what that cost.
+    pub(crate) fn add_said(&mut self, said: &Said, spent: &Spent) {
+        let records = said.records as f64;
+        let gigabytes = said.bytes as f64 / 1e9;
+        self.set("seconds", said.seconds);
+        self.set("records", records);
+        self.set("records_per_s", records / said.seconds);
+        self.set("cpu_us_per_record", spent.server_s * 1e6 / records);
+        self.set("mrecords_per_cpu_s", records / 1e6 / spent.server_s);
+        self.set("mb_per_s", gigabytes * 1e3 / said.seconds);
+        self.set("cpu_s_per_gb", spent.server_s / gigabytes);
+        for (name, value) in &said.latencies {
+            self.set(name, *value);
+        }
         self.add_spent(spent);
     }
 

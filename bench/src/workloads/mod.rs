@@ -3,6 +3,7 @@
 mod connect;
 mod fetch;
 mod fixed;
+mod foreign;
 mod group;
 mod idle;
 mod lifecycle;
@@ -21,6 +22,7 @@ use anyhow::Result;
 pub(crate) use measure::Metrics;
 pub(crate) use table::{Needs, WORKLOADS, Workload};
 
+use crate::generators::Generators;
 use crate::host::Placement;
 use crate::servers::{Durability, Side};
 
@@ -71,6 +73,8 @@ pub(crate) struct Target<'a> {
     pub(crate) is_native: bool,
     /// What an acknowledgement means here.
     pub(crate) durability: Durability,
+    /// Clients that are not our own.
+    pub(crate) generators: &'a Generators,
     /// How long to measure.
     pub(crate) effort: Effort,
 }
@@ -84,6 +88,8 @@ pub(crate) struct Stage<'a> {
     pub(crate) home: &'a Path,
     /// Cores.
     pub(crate) placement: Placement,
+    /// Clients that are not our own.
+    pub(crate) generators: &'a Generators,
     /// How long to measure.
     pub(crate) effort: Effort,
 }
@@ -104,6 +110,7 @@ impl Workload {
             Kind::Metadata => small::metadata(target),
             Kind::ApiVersions => small::api_versions(target),
             Kind::Connect => connect::run(target),
+            Kind::Foreign(load) => foreign::run(target, self.id, load),
             _ => anyhow::bail!("`{}` starts its own server", self.id),
         }
     }

@@ -3,7 +3,9 @@
 use ottla_records::codec::Compression;
 
 use super::fetch::FetchLoad;
+use super::foreign::ForeignLoad;
 use super::produce::{ProduceLoad, Rate};
+use crate::generators::{Maker, Task};
 use crate::servers::Durability;
 use crate::wire::{Payload, Records, Shape};
 
@@ -29,6 +31,8 @@ pub(crate) enum Kind {
     ApiVersions,
     /// Connects, asks for the versions, hangs up.
     Connect,
+    /// Lets a client of others produce or consume.
+    Foreign(ForeignLoad),
     /// Does nothing.
     Idle,
     /// Starts on an empty directory.
@@ -69,7 +73,41 @@ impl Workload {
     pub(crate) fn by_id(id: &str) -> Option<&'static Self> {
         WORKLOADS.iter().find(|workload| workload.id == id)
     }
+
+    /// What it is one of, for a reader.
+    pub(crate) fn family(&self) -> &'static str {
+        match (&self.kind, self.needs) {
+            (Kind::Foreign(_), _) => "Clients of others",
+            (_, Needs::Server(Durability::Flushed)) => "Flushed before it is acknowledged",
+            (Kind::Produce(load), _) if matches!(load.rate, Rate::Requests(_)) => LATENCY,
+            (Kind::Tail { .. }, _) => LATENCY,
+            (Kind::Produce(_), _) => "Producing",
+            (Kind::Fetch(_), _) => "Consuming",
+            (
+                Kind::OffsetCommit
+                | Kind::Heartbeat
+                | Kind::Metadata
+                | Kind::ApiVersions
+                | Kind::Connect,
+                _,
+            ) => "Small requests",
+            (Kind::Idle | Kind::Start | Kind::Restart { .. } | Kind::Partitions, _) => {
+                "Start, restart, rest"
+            }
+        }
+    }
+
+    /// Whose client it needs, if it is not our own.
+    pub(crate) fn maker(&self) -> Option<Maker> {
+        match &self.kind {
+            Kind::Foreign(load) => Some(load.maker),
+            _ => None,
+        }
+    }
 }
+
+/// Workloads whose figure is time.
+const LATENCY: &str = "Latency at a fixed rate";
 
 /// Largest batch of librdkafka at its defaults (`batch.size`).
 const LIBRDKAFKA_BATCH_BYTES: usize = 1_000_000;
@@ -145,6 +183,31 @@ const fn on_server(id: &'static str, about: &'static str, kind: Kind) -> Workloa
     }
 }
 
+const fn foreign(id: &'static str, about: &'static str, maker: Maker, task: Task) -> Workload {
+    on_server(id, about, Kind::Foreign(ForeignLoad { maker, task }))
+}
+
+const fn rdkafka(id: &'static str, about: &'static str, task: Task) -> Workload {
+    foreign(id, about, Maker::Librdkafka, task)
+}
+
+const fn java(id: &'static str, about: &'static str, task: Task) -> Workload {
+    foreign(id, about, Maker::Java, task)
+}
+
+const fn made(value_bytes: usize) -> Task {
+    Task::Produce { value_bytes }
+}
+
+const fn read(value_bytes: usize) -> Task {
+    Task::Consume { value_bytes }
+}
+
+const PACED: Task = Task::Pace {
+    value_bytes: 100,
+    per_second: 1_000,
+};
+
 const fn alone(id: &'static str, about: &'static str, kind: Kind) -> Workload {
     Workload {
         id,
@@ -155,7 +218,7 @@ const fn alone(id: &'static str, about: &'static str, kind: Kind) -> Workload {
 }
 
 /// Every workload, in the order in which a run does them.
-pub(crate) static WORKLOADS: [Workload; 28] = [
+pub(crate) static WORKLOADS: [Workload; 45] = [
     produce(
         "p-tiny",
         "produce one 100-byte record a request, 16 connections x 5 in flight, 16 partitions",
@@ -368,5 +431,67 @@ pub(crate) static WORKLOADS: [Workload; 28] = [
         1,
         1,
         Rate::Records(LIBRDKAFKA_RECORDS_LZ4),
+    ),
+    produce(
+        "p-1m-1k",
+        "p-1m with 1-KiB records",
+        noise(1024, Records::Fill(MEBIBYTE)),
+        4,
+        4,
+        Rate::Closed(2),
+    ),
+    produce(
+        "p-keys",
+        "many small producers: one record a request, 50 connections x 5 in flight, 100 partitions",
+        TINY,
+        50,
+        100,
+        Rate::Closed(5),
+    ),
+    flushed(produce(
+        "fsync-100",
+        "one record a request, 100 connections, 100 partitions, flush.messages=1",
+        TINY,
+        100,
+        100,
+        Rate::Closed(1),
+    )),
+    rdkafka(
+        "rdkafka-p-10",
+        "librdkafka produces 10-byte records as fast as it takes them, at its defaults",
+        made(10),
+    ),
+    rdkafka("rdkafka-p-100", "the same with 100 bytes", made(100)),
+    rdkafka("rdkafka-p-1k", "the same with 1 KiB", made(1_024)),
+    rdkafka("rdkafka-p-10k", "the same with 10 KiB", made(10_240)),
+    rdkafka(
+        "rdkafka-c-100",
+        "librdkafka consumes 100-byte records in 16-KiB batches, at its defaults",
+        read(100),
+    ),
+    rdkafka("rdkafka-c-1k", "the same with 1-KiB records", read(1_024)),
+    rdkafka(
+        "rdkafka-lat-1k",
+        "librdkafka produces 1,000 records a second with linger.ms=0, acks=all, idempotence off",
+        PACED,
+    ),
+    java(
+        "java-p-10",
+        "kafka-producer-perf-test, 10-byte records without a limit, at its defaults",
+        made(10),
+    ),
+    java("java-p-100", "the same with 100 bytes", made(100)),
+    java("java-p-1k", "the same with 1 KiB", made(1_024)),
+    java("java-p-10k", "the same with 10 KiB", made(10_240)),
+    java(
+        "java-c-100",
+        "kafka-consumer-perf-test, 100-byte records in 16-KiB batches, at its defaults",
+        read(100),
+    ),
+    java("java-c-1k", "the same with 1-KiB records", read(1_024)),
+    java(
+        "java-e2e",
+        "kafka-e2e-latency: each 100-byte record is consumed before the next is produced",
+        PACED,
     ),
 ];

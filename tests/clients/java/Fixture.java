@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
@@ -22,9 +23,11 @@ import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.RecordsToDelete;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.KafkaShareConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.GroupType;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
@@ -37,10 +40,12 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
  *   log        TOPIC PARTITION START END
  *   committed  TOPIC PARTITION OFFSET TIMESTAMP KEY VALUE HEADERS     (read_committed)
  *   all        the same, read_uncommitted, of topics with transactions
+ *   time       TOPIC PARTITION TIMESTAMP OFFSET     (the first record at or after it; -1 if there is none)
  *   config     TOPIC NAME VALUE
  *   group      GROUP TOPIC PARTITION OFFSET METADATA
  *
- * java -cp 'JARS/*' Fixture.java HOST:PORT OUTPUT [FEATURE...]    features: transactions compaction consumer-protocol
+ * java -cp 'JARS/*' Fixture.java HOST:PORT OUTPUT [FEATURE...]
+ *   features: transactions compaction consumer-protocol share; `more` goes on with what is there instead of beginning
  */
 public final class Fixture {
     static final long TIME = 1_760_000_000_000L;
@@ -52,7 +57,11 @@ public final class Fixture {
         bootstrap = arguments[0];
         List<String> features = Arrays.asList(arguments).subList(2, arguments.length);
         admin = Admin.create(Map.of("bootstrap.servers", bootstrap));
-        fill();
+        if (features.contains("more")) {
+            more();
+        } else {
+            fill();
+        }
         if (features.contains("transactions")) {
             transactions();
         }
@@ -60,6 +69,9 @@ public final class Fixture {
             compaction();
         }
         groups(features.contains("consumer-protocol"));
+        if (features.contains("share")) {
+            share();
+        }
         try (var out = new PrintWriter(Files.newBufferedWriter(Path.of(arguments[1])))) {
             write(out);
         }
@@ -93,7 +105,10 @@ public final class Fixture {
         for (int n = 0; n < config.length; n += 2) {
             configs.put(config[n], config[n + 1]);
         }
-        topics.add(topic);
+        if (!topics.add(topic)) {
+            // It is of a round before.
+            return;
+        }
         admin.createTopics(List.of(new NewTopic(topic, partitions, (short) 1).configs(configs))).all().get();
     }
 
@@ -109,9 +124,13 @@ public final class Fixture {
     }
 
     static void send(String topic, int partitions, int count, Object... config) throws Exception {
+        sendFrom(0, topic, partitions, count, config);
+    }
+
+    static void sendFrom(int first, String topic, int partitions, int count, Object... config) throws Exception {
         try (var producer = producer(config)) {
             List<java.util.concurrent.Future<?>> sent = new ArrayList<>();
-            for (int n = 0; n < count; n++) {
+            for (int n = first; n < first + count; n++) {
                 sent.add(producer.send(record(topic, n % partitions, n)));
             }
             producer.flush();
@@ -166,6 +185,52 @@ public final class Fixture {
         topics.remove("gone");
     }
 
+    /** More of everything, on a node that was filled before, whoever served it then. */
+    static void more() throws Exception {
+        topics.addAll(admin.listTopics().names().get());
+        long rounds = topics.stream().filter(topic -> topic.startsWith("later-")).count();
+        // Far enough from the records before that every log rolls.
+        int first = Math.toIntExact(1000 * (rounds + 1));
+        create("later-" + rounds, 2);
+        sendFrom(first, "later-" + rounds, 2, 20);
+        sendFrom(first, "plain", 3, 60, "enable.idempotence", false, "acks", "all");
+        for (String codec : List.of("gzip", "snappy", "lz4", "zstd")) {
+            sendFrom(first, "codec-" + codec, 1, 30, "compression.type", codec);
+        }
+        sendFrom(first, "idempotent", 2, 40, "batch.size", 200);
+        sendFrom(first, "append-time", 1, 10);
+        sendFrom(first, "broker-codec", 1, 20, "compression.type", "zstd");
+        sendFrom(first, "dotted.name", 1, 5);
+        // Behind what is open, and between what was aborted: without a transaction.
+        sendFrom(first, "transactional", 2, 10);
+        try (var producer = producer()) {
+            for (int n = 0; n < 8; n++) {
+                // A new value for some keys, none any more for one.
+                byte[] value = n == 3 ? null : bytes("later " + rounds + " " + n);
+                producer.send(new ProducerRecord<>("compacted", bytes("key-" + n % 5), value)).get();
+            }
+            for (int n = 0; n < 6; n++) {
+                producer.send(new ProducerRecord<>("empty", n % 2, TIME + (first + n) * 1000L, bytes("key-" + n), bytes("" + n))).get();
+            }
+            for (int n = 0; n < 4; n++) {
+                producer.send(new ProducerRecord<>("rolled", 0, null, bytes("key-" + n), bytes("later " + n))).get();
+            }
+        }
+        int partitions = admin.describeTopics(List.of("grown")).allTopicNames().get().get("grown").partitions().size();
+        admin.createPartitions(Map.of("grown", NewPartitions.increaseTo(partitions + 1))).all().get();
+        sendFrom(first, "grown", partitions, 8);
+        var cut = new TopicPartition("cut", 0);
+        long start = admin.listOffsets(Map.of(cut, OffsetSpec.earliest())).partitionResult(cut).get().offset();
+        admin.deleteRecords(Map.of(cut, RecordsToDelete.beforeOffset(Math.max(start, 12) + 5))).all().get();
+        var altered = new ConfigResource(ConfigResource.Type.TOPIC, "altered");
+        admin.incrementalAlterConfigs(Map.of(altered, List.of(
+            new AlterConfigOp(new ConfigEntry("retention.bytes", "" + (223456789 + rounds)), AlterConfigOp.OpType.SET),
+            new AlterConfigOp(new ConfigEntry("flush.ms", "54321"), AlterConfigOp.OpType.SET)))).all().get();
+        admin.alterConsumerGroupOffsets("transactional-group",
+            Map.of(new TopicPartition("plain", 2), new OffsetAndMetadata(first, Optional.of(0), "round " + rounds))).all().get();
+        admin.alterConsumerGroupOffsets("later-group-" + rounds, Map.of(new TopicPartition("later-" + rounds, 1), new OffsetAndMetadata(4))).all().get();
+    }
+
     static void transactions() throws Exception {
         create("transactional", 2);
         try (var producer = producer("transactional.id", "writer"); var member = consumer("group.id", "transactional-group")) {
@@ -210,33 +275,72 @@ public final class Fixture {
             }
             producer.send(new ProducerRecord<>("compacted", bytes("end"), bytes("end"))).get();
         }
-        // 41 records of 8 keys: the cleaner has been here once most are gone.
+        var latest = latest();
         long end = System.nanoTime() + 60_000_000_000L;
-        while (read("compacted", 0, "read_committed").size() > 20) {
+        while (!isCompacted()) {
             if (System.nanoTime() > end) {
                 throw new AssertionError("the log is not compacted");
             }
+        }
+        if (!latest.equals(latest())) {
+            throw new AssertionError("compacted " + latest + " to " + latest());
+        }
+    }
+
+    /** Whether the cleaner has been everywhere: no key is there twice, but for the one in the active segment. */
+    static boolean isCompacted() throws Exception {
+        var records = read("compacted", 0, "read_committed");
+        return records.size() <= records.stream().map(record -> hex(record.key())).distinct().count() + 1;
+    }
+
+    /** The last value of each key of the compacted topic. */
+    static Map<String, String> latest() throws Exception {
+        Map<String, String> latest = new TreeMap<>();
+        for (var record : read("compacted", 0, "read_committed")) {
+            if (record.value() == null) {
+                latest.remove(hex(record.key()));
+            } else {
+                latest.put(hex(record.key()), hex(record.value()));
+            }
+        }
+        return latest;
+    }
+
+    /** Reads by a share group, which leaves its state in a topic of its own. */
+    static void share() throws Exception {
+        var group = new ConfigResource(ConfigResource.Type.GROUP, "share-group");
+        admin.incrementalAlterConfigs(Map.of(group, List.of(
+            new AlterConfigOp(new ConfigEntry("share.auto.offset.reset", "earliest"), AlterConfigOp.OpType.SET)))).all().get();
+        Map<String, Object> config = Map.of("bootstrap.servers", bootstrap, "group.id", "share-group");
+        try (var consumer = new KafkaShareConsumer<>(config, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
+            consumer.subscribe(List.of("plain"));
+            int seen = 0;
+            while (seen < 30) {
+                seen += consumer.poll(Duration.ofMillis(200)).count();
+                consumer.commitSync();
+            }
+        }
+    }
+
+    /** Reads a topic to its end as a member of the consumer's group. */
+    static void drain(KafkaConsumer<byte[], byte[]> consumer, String topic) {
+        consumer.subscribe(List.of(topic));
+        while (consumer.assignment().size() < consumer.partitionsFor(topic).size()
+                || consumer.endOffsets(consumer.assignment()).entrySet().stream().anyMatch(end -> consumer.position(end.getKey()) < end.getValue())) {
+            consumer.poll(Duration.ofMillis(100));
         }
     }
 
     static void groups(boolean consumerProtocol) throws Exception {
         try (var consumer = consumer("group.id", "classic-group")) {
-            consumer.subscribe(List.of("plain"));
-            int seen = 0;
-            while (seen < 90) {
-                seen += consumer.poll(Duration.ofMillis(100)).count();
-            }
+            drain(consumer, "plain");
             consumer.commitSync();
             consumer.commitSync(Map.of(new TopicPartition("plain", 0), new OffsetAndMetadata(21, Optional.of(0), "by hand")));
         }
         admin.alterConsumerGroupOffsets("simple-group", Map.of(new TopicPartition("idempotent", 1), new OffsetAndMetadata(3))).all().get();
         if (consumerProtocol) {
             try (var consumer = consumer("group.id", "consumer-group", "group.protocol", "consumer")) {
-                consumer.subscribe(List.of("idempotent"));
-                int seen = 0;
-                while (seen < 80) {
-                    seen += consumer.poll(Duration.ofMillis(100)).count();
-                }
+                drain(consumer, "idempotent");
                 consumer.commitSync();
             }
         }
@@ -289,13 +393,20 @@ public final class Fixture {
                 long start = admin.listOffsets(Map.of(place, OffsetSpec.earliest())).partitionResult(place).get().offset();
                 long end = admin.listOffsets(Map.of(place, OffsetSpec.latest())).partitionResult(place).get().offset();
                 line(out, "log", topic.name(), partition, start, end);
+                for (long time : new long[] {0, TIME + 10_000, TIME + 900_000, TIME + 1_005_000, Long.MAX_VALUE}) {
+                    var found = admin.listOffsets(Map.of(place, OffsetSpec.forTimestamp(time))).partitionResult(place).get().offset();
+                    line(out, "time", topic.name(), partition, time, found);
+                }
+                var largest = admin.listOffsets(Map.of(place, OffsetSpec.maxTimestamp())).partitionResult(place).get().offset();
+                line(out, "time", topic.name(), partition, -3, largest);
                 records(out, "committed", topic.name(), partition, "read_committed");
                 if (topic.name().equals("transactional")) {
                     records(out, "all", topic.name(), partition, "read_uncommitted");
                 }
             }
         }
-        for (var group : new TreeSet<>(admin.listGroups().all().get().stream().map(one -> one.groupId()).collect(Collectors.toList()))) {
+        for (var group : new TreeSet<>(admin.listGroups().all().get().stream()
+                .filter(one -> one.type().orElse(null) != GroupType.SHARE).map(one -> one.groupId()).collect(Collectors.toList()))) {
             admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata().get().entrySet().stream()
                 .map(entry -> String.join("\t", "group", group, entry.getKey().topic(), "" + entry.getKey().partition(),
                     "" + entry.getValue().offset(), entry.getValue().metadata()))

@@ -28,6 +28,15 @@ use ottla_protocol::messages::offset_fetch_request::{OffsetFetchRequest, OffsetF
 use super::data::one;
 use super::{Client, TIMEOUT_MS, refused};
 
+/// What a group committed for a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// The offset; -1 if there is none.
+    pub offset: i64,
+    /// The text beside it.
+    pub metadata: String,
+}
+
 /// Kind of a configuration's owner: a topic.
 const TOPIC: i8 = 2;
 
@@ -242,6 +251,19 @@ impl Client {
     /// # Errors
     /// With the error code of the answer.
     pub fn committed(&mut self, group: &str, topic: &str, partition: i32) -> Result<i64> {
+        Ok(self.committed_entry(group, topic, partition)?.offset)
+    }
+
+    /// As [`Client::committed`], with what was committed beside the offset.
+    ///
+    /// # Errors
+    /// With the error code of the answer.
+    pub fn committed_entry(
+        &mut self,
+        group: &str,
+        topic: &str,
+        partition: i32,
+    ) -> Result<Committed> {
         let response = self.call(&OffsetFetchRequest {
             group_id: group.to_owned(),
             topics: Some(vec![OffsetFetchRequestTopic {
@@ -254,7 +276,10 @@ impl Client {
         refused(response.error_code)?;
         let answer = one(response.topics.iter().flat_map(|topic| &topic.partitions))?;
         refused(answer.error_code)?;
-        Ok(answer.committed_offset)
+        Ok(Committed {
+            offset: answer.committed_offset,
+            metadata: answer.metadata.clone().unwrap_or_default(),
+        })
     }
 
     /// Repeats `ask` while the answer is one that a client has to repeat: a coordinator or leader that is not there yet.

@@ -39,6 +39,17 @@ pub struct Produced {
     pub base_offset: i64,
 }
 
+impl Produced {
+    /// Where the batch went.
+    ///
+    /// # Errors
+    /// With the error code of the answer.
+    pub fn offset(self) -> Result<i64> {
+        refused(self.error)?;
+        Ok(self.base_offset)
+    }
+}
+
 /// The answer to one fetch.
 #[derive(Debug, Clone)]
 pub struct Fetched {

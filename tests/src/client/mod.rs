@@ -17,6 +17,7 @@ use ottla_protocol::frame;
 use ottla_protocol::header::{self, RequestHeader};
 use ottla_protocol::{Reader, Writer};
 
+pub use admin::Committed;
 pub use calls::Call;
 pub use data::{Fetched, Header, Isolation, KeyValue, Produced, Record, batch, records_of};
 
