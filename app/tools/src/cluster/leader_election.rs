@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use clap::Command;
-use ottla_client::{Admin, Attempt, ClientError};
+use ottla_client::{Admin, ClientError};
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::ElectLeadersRequest;
 use ottla_protocol::messages::elect_leaders_request::TopicPartitions;
@@ -13,7 +13,7 @@ use serde_json::{Value, json as value_of};
 use crate::common::jopt::{Options, flag, value};
 use crate::common::leaders::{Outcomes, TopicPartition};
 use crate::common::usage::{self, Failure};
-use crate::common::{client, format, java, json, output};
+use crate::common::{client, controller, format, java, json, leaders, output};
 
 /// Where the partitions come from; a command line says one.
 const SOURCES: &[&str] = &["topic", "all-topic-partitions", "path-to-json-file"];
@@ -164,7 +164,6 @@ fn parse(text: &str) -> Result<Vec<TopicPartition>, String> {
         .map_err(mapping)?
         .ok_or_else(|| "Replica election data is missing \"partitions\" field".to_owned())?;
     let mut partitions = Vec::new();
-    let mut twice = Vec::new();
     for entry in json::array(entries).map_err(mapping)? {
         let topic = json::field(entry, "topic")
             .and_then(json::string)
@@ -172,13 +171,9 @@ fn parse(text: &str) -> Result<Vec<TopicPartition>, String> {
         let index = json::field(entry, "partition")
             .and_then(json::int)
             .map_err(mapping)?;
-        let partition = (topic.to_owned(), index);
-        if partitions.contains(&partition) {
-            twice.push(format!("{topic}-{index}"));
-        } else {
-            partitions.push(partition);
-        }
+        partitions.push((topic.to_owned(), index));
     }
+    let twice = leaders::duplicates(partitions.iter().cloned());
     if twice.is_empty() {
         Ok(partitions)
     } else {
@@ -206,16 +201,10 @@ fn elect(
         }
         topics.into_values().collect()
     });
-    let answer = admin.retry("electLeaders", |admin| {
-        let answer = admin.first()?.ask(&request)?;
-        match ClientError::check(answer.error_code, None) {
-            Err(error) if error.code() == Some(ErrorCode::NotController) => {
-                Ok(Attempt::Again(error))
-            }
-            Err(error) => Err(error),
-            Ok(()) => Ok(Attempt::Done(answer)),
-        }
+    let answer = controller::ask(admin, "electLeaders", &request, |answer| {
+        vec![answer.error_code]
     })?;
+    ClientError::check(answer.error_code, None)?;
     let mut outcomes = Outcomes::new();
     for topic in answer.replica_election_results {
         for result in topic.partition_result {

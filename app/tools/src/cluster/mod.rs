@@ -1,10 +1,13 @@
 //! Nodes, their quorum, where partitions are, who may do what.
 
+mod acls;
 mod broker_api_versions;
 mod cluster_tool;
+mod delegation_tokens;
 mod features;
 mod leader_election;
 mod metadata_quorum;
+mod reassign;
 mod top;
 mod transactions;
 
@@ -12,6 +15,16 @@ use crate::registry::{Kind, Tool};
 
 /// The tools of this folder.
 pub(crate) const TOOLS: &[Tool] = &[
+    Tool {
+        name: "acls",
+        kind: Kind::Cluster,
+        classes: &[
+            "org.apache.kafka.tools.AclCommand",
+            "kafka.admin.AclCommand",
+        ],
+        command: acls::command,
+        run: acls::run,
+    },
     Tool {
         name: "broker-api-versions",
         kind: Kind::Cluster,
@@ -31,6 +44,16 @@ pub(crate) const TOOLS: &[Tool] = &[
         ],
         command: cluster_tool::command,
         run: cluster_tool::run,
+    },
+    Tool {
+        name: "delegation-tokens",
+        kind: Kind::Cluster,
+        classes: &[
+            "org.apache.kafka.tools.DelegationTokenCommand",
+            "kafka.admin.DelegationTokenCommand",
+        ],
+        command: delegation_tokens::command,
+        run: delegation_tokens::run,
     },
     Tool {
         name: "features",
@@ -78,5 +101,15 @@ pub(crate) const TOOLS: &[Tool] = &[
         ],
         command: leader_election::command,
         run: leader_election::run,
+    },
+    Tool {
+        name: "reassign-partitions",
+        kind: Kind::Cluster,
+        classes: &[
+            "org.apache.kafka.tools.reassign.ReassignPartitionsCommand",
+            "kafka.admin.ReassignPartitionsCommand",
+        ],
+        command: reassign::command,
+        run: reassign::run,
     },
 ];

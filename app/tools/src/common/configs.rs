@@ -11,6 +11,8 @@ use ottla_protocol::messages::{
     DescribeConfigsRequest, IncrementalAlterConfigsRequest, ListConfigResourcesRequest,
 };
 
+use super::controller;
+
 /// What has configs; the numbers are those of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -135,28 +137,15 @@ pub(crate) fn alter(
         .collect();
     let mut request = IncrementalAlterConfigsRequest::default();
     request.resources.push(resource);
-    admin.retry("incrementalAlterConfigs", |admin| {
-        let connection = match node {
-            // Controllers pass nothing on: all but levels of loggers goes to the one that is active.
-            _ if admin.config().kind == Bootstrap::Controllers && kind != Kind::BrokerLogger => {
-                let active = admin.cluster()?.controller_id;
-                admin.node(active)?
-            }
-            Some(node) => admin.node(node)?,
-            None => admin.first()?,
-        };
-        let answer = connection.ask(&request)?;
-        let refused = answer.responses.iter().find_map(|result| {
-            ClientError::check(result.error_code, result.error_message.as_deref()).err()
-        });
-        match refused {
-            Some(error) if error.code() == Some(ErrorCode::NotController) => {
-                Ok(Attempt::Again(error))
-            }
-            Some(error) => Ok(Attempt::Done(Err(error))),
-            None => Ok(Attempt::Done(Ok(()))),
-        }
-    })?
+    // Controllers pass nothing on: all but levels of loggers goes to the one that is active.
+    let active = admin.config().kind == Bootstrap::Controllers && kind != Kind::BrokerLogger;
+    let node = node.filter(|_| !active);
+    controller::change_at(admin, "incrementalAlterConfigs", node, &request, |answer| {
+        let results = answer.responses.iter();
+        results
+            .map(|result| (result.error_code, result.error_message.clone()))
+            .collect()
+    })
 }
 
 /// Names of the resources of a kind that have configs. Older servers know only those of client metrics.

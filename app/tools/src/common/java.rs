@@ -4,6 +4,7 @@
 //! Some of Kafka's tools print a `HashMap` as it comes. The order looks random but is the same in each
 //! run, and so it is part of the output that people compare.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 
 /// Fewest buckets of a `HashMap`.
@@ -50,6 +51,23 @@ pub(crate) fn map_order<T>(entries: &mut [T], capacity: usize, hash: impl Fn(&T)
 /// Names in the order of a `HashMap` or `HashSet` that grew from nothing.
 pub(crate) fn name_order<T>(entries: &mut [T], name: impl Fn(&T) -> &str) {
     hash_map_order(entries, |entry| string_hash(name(entry)));
+}
+
+/// What stands in a list more than once, in the order of a `HashSet` that takes it up.
+pub(crate) fn duplicates<T: Ord + Clone>(
+    items: impl IntoIterator<Item = T>,
+    hash: impl Fn(&T) -> i32,
+) -> Vec<T> {
+    let mut seen = BTreeSet::new();
+    let mut known = BTreeSet::new();
+    let mut twice = Vec::new();
+    for item in items {
+        if !seen.insert(item.clone()) && known.insert(item.clone()) {
+            twice.push(item);
+        }
+    }
+    hash_map_order(&mut twice, hash);
+    twice
 }
 
 /// Java's `String.split`: parts between separators, without the empty ones at the end.
@@ -154,6 +172,17 @@ mod tests {
             topic_partition_hash("t1", *partition)
         });
         assert_eq!(partitions, [2, 1, 0]);
+    }
+
+    #[test]
+    fn what_stands_twice_is_told_once() {
+        let check = |items: &[i32], expected: &[i32]| {
+            assert_eq!(duplicates(items.iter().copied(), |id| *id), expected);
+        };
+        check(&[], &[]);
+        check(&[1, 2], &[]);
+        check(&[2, 1, 1, 2, 1], &[1, 2]);
+        check(&[17, 2, 17, 2], &[17, 2]);
     }
 
     #[test]

@@ -59,6 +59,16 @@ pub(crate) fn optional_value(
     value(name, value_name, help).num_args(0..=1)
 }
 
+/// An option whose value may be left out, and is a number if not. What follows and is no number stays
+/// where it is.
+pub(crate) fn optional_number(
+    name: &'static str,
+    value_name: &'static str,
+    help: &'static str,
+) -> Arg {
+    optional_value(name, value_name, help).allow_negative_numbers(true)
+}
+
 /// Reads a command line.
 ///
 /// # Errors
@@ -96,8 +106,15 @@ pub(crate) fn parse(command: &Command, args: &[String]) -> Result<Options> {
         match given {
             Some(value) => values.push(value),
             None if may_lack => {
+                let is_value = |token: &&String| {
+                    if arg.is_allow_negative_numbers_set() {
+                        token.parse::<i64>().is_ok()
+                    } else {
+                        !token.starts_with('-')
+                    }
+                };
                 let mut ahead = args.clone();
-                if let Some(value) = ahead.next().filter(|token| !token.starts_with('-')) {
+                if let Some(value) = ahead.next().filter(is_value) {
                     values.push(value.clone());
                     args = ahead;
                 }
@@ -213,6 +230,7 @@ mod tests {
             .arg(value("partitions", "n", ""))
             .arg(flag("list", ""))
             .arg(optional_value("state", "states", ""))
+            .arg(optional_number("life", "ms", ""))
     }
 
     fn parsed(line: &str) -> Result<Options> {
@@ -235,6 +253,9 @@ mod tests {
         check("--state --list", "state", &[]);
         check("--state Empty", "state", &["Empty"]);
         check("--partitions -1", "partitions", &["-1"]);
+        check("--life -1", "life", &["-1"]);
+        check("--life x", "life", &[]);
+        check("--life --list", "life", &[]);
         assert_eq!(parsed("x --list y").expect("right").rest, ["x", "y"]);
     }
 

@@ -6,9 +6,23 @@ use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ottla_client::{Admin, ClientError};
+use ottla_protocol::ErrorCode;
+use ottla_protocol::messages::ListOffsetsRequest;
+use ottla_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+
+use super::java;
 
 /// A partition, by name and number.
 pub(crate) type TopicPartition = (String, i32);
+
+/// Names of the partitions that stand in a list more than once, in the order of Kafka's tools.
+pub(crate) fn duplicates(partitions: impl IntoIterator<Item = TopicPartition>) -> Vec<String> {
+    let hash = |(topic, index): &TopicPartition| java::topic_partition_hash(topic, *index);
+    java::duplicates(partitions, hash)
+        .into_iter()
+        .map(|(topic, index)| format!("{topic}-{index}"))
+        .collect()
+}
 
 /// What each partition came to.
 pub(crate) type Outcomes<T> = BTreeMap<TopicPartition, Result<T, ClientError>>;
@@ -127,4 +141,49 @@ fn out_of_tries(admin: &Admin, call: &str, tries: u64, looking: bool) -> ClientE
 /// An outcome of one partition from the code that stands in an answer.
 pub(crate) fn outcome<T>(code: i16, value: T) -> Result<T, ClientError> {
     ClientError::check(code, None).map(|()| value)
+}
+
+/// Asks a leader for offsets at a time, in ListOffsets of version `oldest` or newer.
+///
+/// # Errors
+/// [`ClientError`].
+pub(crate) fn offsets(
+    admin: &mut Admin,
+    leader: i32,
+    partitions: &[TopicPartition],
+    time: i64,
+    oldest: i16,
+) -> Result<Outcomes<i64>, ClientError> {
+    let connection = admin.node(leader)?;
+    let version = connection.version::<ListOffsetsRequest>()?;
+    if version < oldest {
+        return Err(ClientError::refused(
+            ErrorCode::UnsupportedVersion.code(),
+            None,
+        ));
+    }
+    let mut topics = BTreeMap::<&str, ListOffsetsTopic>::new();
+    for (name, index) in partitions {
+        let mut partition = ListOffsetsPartition::default();
+        partition.partition_index = *index;
+        partition.current_leader_epoch = -1;
+        partition.timestamp = time;
+        let topic = topics.entry(name).or_default();
+        topic.name.clone_from(name);
+        topic.partitions.push(partition);
+    }
+    let mut request = ListOffsetsRequest::default();
+    request.replica_id = -1;
+    request.topics = topics.into_values().collect();
+    let answer = connection.exchange(&request, version)?;
+    let mut outcomes = Outcomes::new();
+    for topic in answer.topics {
+        for partition in topic.partitions {
+            outcomes.insert(
+                (topic.name.clone(), partition.partition_index),
+                outcome(partition.error_code, partition.offset),
+            );
+        }
+    }
+    Ok(outcomes)
 }

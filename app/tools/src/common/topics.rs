@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use ottla_base::Uuid;
-use ottla_client::{Admin, Attempt, ClientError};
-use ottla_protocol::ErrorCode;
+use ottla_client::{Admin, ClientError};
 use ottla_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use ottla_protocol::messages::describe_configs_response::DescribeConfigsResourceResult;
 use ottla_protocol::messages::describe_topic_partitions_request::{Cursor, TopicRequest};
@@ -226,31 +225,4 @@ pub(crate) fn configs(
             Ok((result.resource_name, result.configs))
         })
         .collect()
-}
-
-/// Sends a request whose answer has an error for each topic, again while the node is not the controller.
-///
-/// # Errors
-/// [`ClientError`], also that of the first topic that is refused.
-pub(crate) fn change<C: ottla_client::Call>(
-    admin: &mut Admin,
-    call: &str,
-    request: &C,
-    refusals: impl Fn(&C::Response) -> Vec<(i16, Option<String>)>,
-) -> Result<(), ClientError> {
-    admin.retry(call, |admin| {
-        let answer = admin.first()?.ask(request)?;
-        for (code, message) in refusals(&answer) {
-            let Err(error) = ClientError::check(code, message.as_deref()) else {
-                continue;
-            };
-            return if error.code() == Some(ErrorCode::NotController) {
-                Ok(Attempt::Again(error))
-            } else {
-                // Other errors are answers, even those that might go away.
-                Ok(Attempt::Done(Err(error)))
-            };
-        }
-        Ok(Attempt::Done(Ok(())))
-    })?
 }

@@ -2,6 +2,8 @@
 
 use ottla_base::Uuid;
 
+use super::base64;
+
 /// Longest text that is looked at.
 const LENGTH_MAX: usize = 24;
 
@@ -19,26 +21,11 @@ pub(crate) fn parse(text: &str) -> Result<Uuid, String> {
             "Input string with prefix `{start}` is too long to be decoded as a base64 UUID"
         ));
     }
-    let digits = text.trim_end_matches('=');
-    let padding = text.len().saturating_sub(digits.len());
-    let of_alphabet = |c: &u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_');
-    if text.len() == 1 {
-        return Err("Input byte[] should at least have 2 bytes for base64 bytes".to_owned());
-    }
-    if let Some(other) = digits.bytes().find(|c| !of_alphabet(c)) {
-        return Err(format!("Illegal base64 character {other:x}"));
-    }
-    let last = digits.len() % 4;
-    if padding > 0 && last.checked_add(padding) != Some(4) {
-        return Err("Input byte array has wrong 4-byte ending unit".to_owned());
-    }
-    if last == 1 {
-        return Err("Last unit does not have enough valid bits".to_owned());
-    }
+    let bytes = base64::decode_url(text)?;
     Err(format!(
         "Input string `{text}` decoded as {} bytes, which is not equal to the expected 16 bytes of a \
          base64-encoded UUID",
-        digits.len() * 3 / 4
+        bytes.len()
     ))
 }
 

@@ -2,15 +2,14 @@
 //! library has to say translated into such lines.
 
 use std::fmt::{Debug, Write as _};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use time::{OffsetDateTime, UtcOffset};
+use time::OffsetDateTime;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-use crate::common::output;
+use crate::common::{dates, output};
 
 /// Logger of what concerns connections and metadata.
 pub(crate) const NETWORK: &str = "org.apache.kafka.clients.NetworkClient";
@@ -30,11 +29,9 @@ fn line(level: &str, text: &str, logger: &str) {
     output::error_line(&format!("[{}] {level} {text} ({logger})", stamp(now())));
 }
 
-/// Local time. UTC where the host does not say what local time is.
+/// Local time.
 pub(crate) fn now() -> OffsetDateTime {
-    static OFFSET: OnceLock<UtcOffset> = OnceLock::new();
-    let offset = OFFSET.get_or_init(|| UtcOffset::current_local_offset().unwrap_or(UtcOffset::UTC));
-    OffsetDateTime::now_utc().to_offset(*offset)
+    dates::to_local(OffsetDateTime::now_utc())
 }
 
 /// `2026-11-25 01:48:11,192`.

@@ -4,7 +4,6 @@ mod client;
 mod console_consumer;
 mod console_producer;
 mod console_share_consumer;
-mod dates;
 mod failure;
 mod formatter;
 mod line_reader;

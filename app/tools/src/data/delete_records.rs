@@ -92,18 +92,16 @@ fn parse(text: &str) -> Result<BTreeMap<TopicPartition, i64>, String> {
     }
     let partitions = json::optional(&file, "partitions")?
         .ok_or_else(|| "Missing partitions field".to_owned())?;
-    let mut offsets = BTreeMap::new();
-    let mut twice = Vec::new();
+    let mut offsets = Vec::new();
     for entry in json::array(partitions)? {
         let topic = json::string(json::field(entry, "topic")?)?;
         let index = json::int(json::field(entry, "partition")?)?;
         let offset = json::long(json::field(entry, "offset")?)?;
-        if offsets.insert((topic.to_owned(), index), offset).is_some() {
-            twice.push(format!("{topic}-{index}"));
-        }
+        offsets.push(((topic.to_owned(), index), offset));
     }
+    let twice = leaders::duplicates(offsets.iter().map(|(key, _)| key.clone()));
     if twice.is_empty() {
-        Ok(offsets)
+        Ok(offsets.into_iter().collect())
     } else {
         Err(format!(
             "Offset json file contains duplicate topic partitions: {}",

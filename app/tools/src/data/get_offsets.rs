@@ -1,13 +1,8 @@
 //! `kafka-get-offsets`: offsets of partitions at a time, first, last or in between.
 
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use clap::Command;
-use ottla_client::{Admin, ClientError};
-use ottla_protocol::ErrorCode;
-use ottla_protocol::messages::ListOffsetsRequest;
-use ottla_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use serde_json::{Value, json};
 
 use crate::common::filter::TopicFilter;
@@ -119,7 +114,7 @@ fn work(options: &Options) -> Result<(), Failure> {
         &mut admin,
         "listOffsets",
         partitions,
-        |admin, leader, led| offsets(admin, leader, led, time, version),
+        |admin, leader, led| leaders::offsets(admin, leader, led, time, version),
     );
     show(outcomes, format::is_json(options)?);
     Ok(())
@@ -162,47 +157,6 @@ fn time(text: &str) -> Result<(i64, i16), String> {
         .find(|(_, other, _)| *other == time)
         .map_or(0, |(_, _, version)| *version);
     Ok((time, version))
-}
-
-fn offsets(
-    admin: &mut Admin,
-    leader: i32,
-    partitions: &[TopicPartition],
-    time: i64,
-    oldest: i16,
-) -> Result<Outcomes<i64>, ClientError> {
-    let connection = admin.node(leader)?;
-    let version = connection.version::<ListOffsetsRequest>()?;
-    if version < oldest {
-        return Err(ClientError::refused(
-            ErrorCode::UnsupportedVersion.code(),
-            None,
-        ));
-    }
-    let mut topics = BTreeMap::<&str, ListOffsetsTopic>::new();
-    for (name, index) in partitions {
-        let mut partition = ListOffsetsPartition::default();
-        partition.partition_index = *index;
-        partition.current_leader_epoch = -1;
-        partition.timestamp = time;
-        let topic = topics.entry(name).or_default();
-        topic.name.clone_from(name);
-        topic.partitions.push(partition);
-    }
-    let mut request = ListOffsetsRequest::default();
-    request.replica_id = -1;
-    request.topics = topics.into_values().collect();
-    let answer = connection.exchange(&request, version)?;
-    let mut outcomes = Outcomes::new();
-    for topic in answer.topics {
-        for partition in topic.partitions {
-            outcomes.insert(
-                (topic.name.clone(), partition.partition_index),
-                leaders::outcome(partition.error_code, partition.offset),
-            );
-        }
-    }
-    Ok(outcomes)
 }
 
 /// Topics and partitions of them.

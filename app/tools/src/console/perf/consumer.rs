@@ -11,13 +11,13 @@ use ottla_client::Properties;
 
 use super::stats::float;
 use crate::common::client::properties_file;
+use crate::common::dates::Pattern;
 use crate::common::jopt::{Options, flag, value};
 use crate::common::output;
 use crate::common::usage::{self, Failure};
 use crate::console::client::Settings;
 use crate::console::client::consumer::ConsumerSettings;
 use crate::console::client::settings::duration;
-use crate::console::dates::Pattern;
 use crate::console::options::key_values;
 use crate::console::topics::Chosen;
 use crate::console::{failure, log, random, runtime};

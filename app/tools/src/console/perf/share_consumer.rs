@@ -15,13 +15,13 @@ use time::OffsetDateTime;
 
 use super::consumer::{megabytes, per_second, size};
 use super::stats::float;
+use crate::common::dates::Pattern;
 use crate::common::jopt::{Options, flag, optional_value, value};
 use crate::common::output;
 use crate::common::usage::{self, Failure};
 use crate::console::client::Settings;
 use crate::console::client::settings::duration;
 use crate::console::client::share::ShareSettings;
-use crate::console::dates::Pattern;
 use crate::console::options::file_and_pairs;
 use crate::console::{failure, log, runtime};
 

@@ -85,12 +85,7 @@ pub(super) fn types(options: &Options) -> Result<Vec<String>, Failure> {
             .filter(|(name, _, _)| options.has(name))
             .map(|(_, kind, _)| (*kind).to_owned()),
     );
-    let mut twice = Vec::new();
-    for (at, kind) in types.iter().enumerate() {
-        if types.iter().take(at).any(|other| other == kind) {
-            twice.push(kind.clone());
-        }
-    }
+    let twice = java::duplicates(types.iter().cloned(), |kind| java::string_hash(kind));
     if twice.is_empty() {
         Ok(types)
     } else {

@@ -1,7 +1,6 @@
 //! Quotas of clients, users and addresses.
 
-use ottla_client::{Admin, Attempt, ClientError};
-use ottla_protocol::ErrorCode;
+use ottla_client::{Admin, ClientError};
 use ottla_protocol::messages::describe_client_quotas_request::ComponentData;
 use ottla_protocol::messages::describe_client_quotas_response::EntryData;
 use ottla_protocol::messages::{
@@ -12,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::entity::{Changes, Entities, Type};
 use super::{Problem, only_brokers, wrong};
-use crate::common::java;
+use crate::common::{controller, java};
 
 /// Quotas of clients and users.
 const CLIENT_QUOTAS: &[&str] = &[
@@ -191,18 +190,11 @@ pub(super) fn alter(
     }
     let mut request = AlterClientQuotasRequest::default();
     request.entries.push(entry);
-    admin.retry("alterClientQuotas", |admin| {
-        let answer = admin.first()?.ask(&request)?;
-        let refused = answer.entries.iter().find_map(|entry| {
-            ClientError::check(entry.error_code, entry.error_message.as_deref()).err()
-        });
-        match refused {
-            Some(error) if error.code() == Some(ErrorCode::NotController) => {
-                Ok(Attempt::Again(error))
-            }
-            Some(error) => Err(error),
-            None => Ok(Attempt::Done(())),
-        }
+    controller::change(admin, "alterClientQuotas", &request, |answer| {
+        let entries = answer.entries.iter();
+        entries
+            .map(|entry| (entry.error_code, entry.error_message.clone()))
+            .collect()
     })?;
     Ok(())
 }

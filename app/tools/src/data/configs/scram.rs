@@ -1,6 +1,6 @@
 //! SCRAM credentials of users (KIP-554). The password is salted here; the server never sees it.
 
-use ottla_client::{Admin, Attempt, ClientError};
+use ottla_client::{Admin, ClientError};
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::alter_user_scram_credentials_request::{
     ScramCredentialDeletion, ScramCredentialUpsertion,
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::entity::{Changes, Entities, Type};
 use super::{Problem, only_brokers, quotas, wrong};
-use crate::common::java;
+use crate::common::{controller, java};
 
 /// Iterations if none are given, and the fewest that are taken.
 const ITERATIONS: i32 = 4096;
@@ -264,18 +264,11 @@ pub(super) fn alter(admin: &mut Admin, user: &str, changes: &Changes) -> Result<
         entry.mechanism = mechanism.code();
         request.deletions.push(entry);
     }
-    admin.retry("alterUserScramCredentials", |admin| {
-        let answer = admin.first()?.ask(&request)?;
-        let refused = answer.results.iter().find_map(|result| {
-            ClientError::check(result.error_code, result.error_message.as_deref()).err()
-        });
-        match refused {
-            Some(error) if error.code() == Some(ErrorCode::NotController) => {
-                Ok(Attempt::Again(error))
-            }
-            Some(error) => Err(error),
-            None => Ok(Attempt::Done(())),
-        }
+    controller::change(admin, "alterUserScramCredentials", &request, |answer| {
+        let results = answer.results.iter();
+        results
+            .map(|result| (result.error_code, result.error_message.clone()))
+            .collect()
     })?;
     Ok(())
 }

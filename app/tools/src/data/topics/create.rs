@@ -11,7 +11,7 @@ use ottla_protocol::messages::create_topics_request::{
 
 use crate::common::jopt::Options;
 use crate::common::usage::Failure;
-use crate::common::{client, java, output, topics};
+use crate::common::{client, controller, java, output};
 
 /// Creates a topic.
 pub(super) fn run(admin: &mut Admin, options: &Options) -> Result<(), Failure> {
@@ -69,7 +69,7 @@ pub(super) fn run(admin: &mut Admin, options: &Options) -> Result<(), Failure> {
     let mut request = CreateTopicsRequest::default();
     request.topics.push(topic);
     request.timeout_ms = client::api_timeout_ms(admin);
-    let created = topics::change(admin, "createTopics", &request, |answer| {
+    let created = controller::change(admin, "createTopics", &request, |answer| {
         answer
             .topics
             .iter()
@@ -101,12 +101,7 @@ fn parse_assignment(text: &str) -> Result<Vec<Vec<i32>>, String> {
             .into_iter()
             .map(|id| java::number(id.trim()))
             .collect::<Result<Vec<i32>, String>>()?;
-        let twice: Vec<i32> = brokers
-            .iter()
-            .enumerate()
-            .filter(|(at, id)| brokers.iter().take(*at).filter(|other| other == id).count() == 1)
-            .map(|(_, id)| *id)
-            .collect();
+        let twice = java::duplicates(brokers.iter().copied(), |id| *id);
         if !twice.is_empty() {
             return Err(format!(
                 "Partition replica lists may not contain duplicate entries: {}",

@@ -21,7 +21,7 @@ use serde_json::json;
 use crate::common::filter::TopicFilter;
 use crate::common::jopt::{Options, flag, value};
 use crate::common::usage::{self, Failure};
-use crate::common::{client, format, output, topics};
+use crate::common::{client, controller, format, output, topics};
 
 /// The actions, of which a command line has one.
 const ACTIONS: &[&str] = &["create", "list", "alter", "describe", "delete"];
@@ -285,7 +285,7 @@ fn alter(admin: &mut Admin, options: &Options) -> Result<(), Failure> {
         entry.name = topic.name;
         request.topics.push(entry);
     }
-    topics::change(admin, "createPartitions", &request, |answer| {
+    controller::change(admin, "createPartitions", &request, |answer| {
         let refusal = |result: &ottla_protocol::messages::create_partitions_response::CreatePartitionsTopicResult| {
             (result.error_code, result.error_message.clone())
         };
@@ -315,7 +315,7 @@ fn delete(admin: &mut Admin, options: &Options) -> Result<(), Failure> {
             })
             .collect();
     }
-    topics::change(admin, "deleteTopics", &request, |answer| {
+    controller::change(admin, "deleteTopics", &request, |answer| {
         answer
             .responses
             .iter()

@@ -1,6 +1,23 @@
-//! Times by a pattern of Java's `SimpleDateFormat`.
+//! Times by a pattern of Java's `SimpleDateFormat`, and local time.
 
-use time::OffsetDateTime;
+use std::sync::OnceLock;
+
+use time::{OffsetDateTime, UtcOffset};
+
+/// The same time on the clocks of this place; UTC where the host does not say what they show.
+pub(crate) fn to_local(at: OffsetDateTime) -> OffsetDateTime {
+    static OFFSET: OnceLock<UtcOffset> = OnceLock::new();
+    let offset = OFFSET.get_or_init(|| UtcOffset::current_local_offset().unwrap_or(UtcOffset::UTC));
+    at.to_offset(*offset)
+}
+
+/// Local time from milliseconds since 1970; `None` for what is too far off.
+pub(crate) fn local(ms: i64) -> Option<OffsetDateTime> {
+    let nanos = i128::from(ms).checked_mul(1_000_000)?;
+    let at = OffsetDateTime::from_unix_timestamp_nanos(nanos).ok()?;
+    // Near the ends of what a date can be, an offset would lead beyond.
+    ((2..9998).contains(&at.year())).then(|| to_local(at))
+}
 
 /// A pattern.
 #[derive(Debug, PartialEq, Eq)]
