@@ -323,6 +323,10 @@ impl<'a> Source<'a> {
     /// Subscribes to the topics there are, if those are not the ones of before.
     async fn follow(&mut self) -> Result<(), KrafkaError> {
         let age = self.plan.settings.connection.metadata_max_age();
+        if self.plan.place.is_some() {
+            // One partition was assigned; a subscription would bring the others.
+            return Ok(());
+        }
         let due = self.listed.is_none_or(|listed| {
             matches!(self.plan.chosen, Chosen::Matching { .. }) && listed.elapsed() >= age
         });
