@@ -31,8 +31,9 @@ use crate::console::{failure, log, runtime};
 const LOGGER: &str = "org.apache.kafka.tools.consumer.ConsoleConsumer";
 /// Pause after an error that passes.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Longest wait of one poll where the tool waits for ever.
-const POLL_MAX: Duration = Duration::from_secs(3600);
+/// Longest wait of one poll. The library joins a group anew at the beginning of a poll only, and the others wait for
+/// it so long.
+const POLL_MAX: Duration = Duration::from_millis(500);
 
 /// Runs the tool.
 pub(crate) fn run(args: &[String]) -> ExitCode {
@@ -347,7 +348,9 @@ impl<'a> Source<'a> {
         let deadline = self.plan.timeout.map(|timeout| Instant::now() + timeout);
         loop {
             let left = deadline.map_or(POLL_MAX, |deadline| {
-                deadline.saturating_duration_since(Instant::now())
+                deadline
+                    .saturating_duration_since(Instant::now())
+                    .min(POLL_MAX)
             });
             let age = self.plan.settings.connection.metadata_max_age();
             let wait = match self.plan.chosen {
